@@ -41,6 +41,19 @@ func TLSOf(v *spec.Value) (TLS, error) {
 	return t, t.check()
 }
 
+// HTTPOf is TLSOf for a form with spec.HTTP. It returns also what the URL of a host begins with,
+// http:// or https://. What is for TLS goes with https:// only.
+func HTTPOf(v *spec.Value) (scheme string, t TLS, err error) {
+	t, err = TLSOf(v)
+	if v.Secure {
+		return "https://", t, err
+	}
+	if !t.IsZero() {
+		err = errors.Join(err, errors.New("ca, cert, key and server-name are for TLS; write https:// in place of http://"))
+	}
+	return "http://", t, err
+}
+
 func (t TLS) check() error {
 	switch {
 	case t.Cert == "" && t.Key != "":

@@ -76,10 +76,10 @@ func TestWhatIsNotThere(t *testing.T) {
 		"a program":         func(t testing.TB) { JQ(t, "jq -r '.a | nothing'", nil) },
 		"an answer":         func(t testing.TB) { JQ(t, "jq -r '.a'", []byte("1")) },
 		"JSON":              func(t testing.TB) { JQ(t, "jq -r '.a'", []byte("{")) },
-		"a test":            func(t testing.TB) { tested(t, "TestNoSuchThing", "two") },
-		"a block's test":    func(t testing.TB) { tested(t, "TestPage", "else") },
-		"a test's block":    func(t testing.TB) { tested(t, "TestPage", "two", "else") },
-		"tests":             func(t testing.TB) { Read(t, write(t, sample)).Tested(nil, t.TempDir()) },
+		"a block's proof":   func(t testing.TB) { Read(t, write(t, sample)).assign(proofs("one", "-- Which", "four")) },
+		"a proof's block":   func(t testing.TB) { Read(t, write(t, sample)).assign(proofs("one", "two", "-- Which", "four", "five")) },
+		"a test":            func(t testing.TB) { has(t, ".", "TestNoSuchThing") },
+		"a folder":          func(t testing.TB) { has(t, "nowhere", "TestPage") },
 	} {
 		f, ended := &fails{TB: t}, make(chan struct{})
 		go func() {
@@ -92,16 +92,25 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// tested has the blocks of the sample be tested by one test, and more that begin so.
-func tested(t testing.TB, test string, more ...string) {
-	all := map[string]string{"one": test, "-- Which": test, "four": ""}
-	for _, m := range more {
-		all[m] = test
+func proofs(beginnings ...string) map[string]Proof {
+	all := map[string]Proof{}
+	for _, b := range beginnings {
+		all[b] = nil
 	}
-	Read(t, write(t, sample)).Tested(all, ".")
+	return all
 }
 
-func TestTested(t *testing.T) { tested(t, "TestPage", "two") }
+// Each block is proven by what fits it best, with its own text.
+func TestProve(t *testing.T) {
+	var proven []string
+	proof := func(name string) Proof {
+		return func(t *testing.T, block string) { proven = append(proven, t.Name()+" by "+name+": "+block) }
+	}
+	Prove(t, write(t, sample+"\n```\nonce\n```\n"), map[string]Proof{"one": proof("one"), "on": proof("on"), "t": proof("t"), "-- ": nil, "four": By(".", "TestProve")})
+	if diff := cmp.Diff([]string{"TestProve/one by one: one\n", "TestProve/t by t: two\n  three\n", "TestProve/on by on: once\n"}, proven); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
 
 func TestJQ(t *testing.T) {
 	input := []byte(`{"a":{"b":"x"},"n":1}` + "\n\n" + `{"a":{"b":"y"},"n":2}`)

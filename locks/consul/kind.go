@@ -44,14 +44,7 @@ func parse(v *locks.Value) (locks.Spec, error) {
 		Key: key, TokenFile: v.Str("token-file"),
 		Datacenter: v.Str("dc"), Namespace: v.Str("namespace"), Partition: v.Str("partition"),
 	}
-	scheme := "http://"
-	if v.Secure {
-		scheme = "https://"
-	}
-	files, err := credentials.TLSOf(v)
-	if !v.Secure && !files.IsZero() {
-		err = errors.Join(err, errors.New("ca, cert, key and server-name are for TLS; write https:// in place of http://"))
-	}
+	scheme, files, err := credentials.HTTPOf(v)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return locks.Spec{}, err
 	}

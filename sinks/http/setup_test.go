@@ -12,24 +12,23 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
-	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
-// Each block of the page has a test, or is known to have none: there is no Loki and no ClickHouse
-// here. Values of --sink are parsed at least.
-func TestPageIsTested(t *testing.T) {
-	testpages.Read(t, page).Tested(map[string]string{
-		"fairlead run ":            "TestCommandsOfPages",
-		"--sink ":                  "TestDocs",
-		"curl ":                    "TestPageMapsDocuments",
-		"count by (cluster) ":      "",
-		"_time:1d ":                "TestQueriesOfThePage",
-		"_time:1h ":                "TestQueriesOfThePage",
-		"CREATE TABLE ":            "",
-		"printf '/services":        "TestPageMakesItsFiles",
-		"cat > /etc/fairlead/row.": "TestPageMakesItsFiles",
-		"printf 'whsec_":           "TestPageMakesItsFiles",
-	}, ".", "../../cmd/internal/app")
+// There is no Loki and no ClickHouse here. Values of --sink are parsed at least.
+func TestPage(t *testing.T) {
+	testpages.Prove(t, page, map[string]testpages.Proof{
+		"fairlead run ":            testpages.By("../../cmd/internal/app", "TestCommandsOfPages"),
+		"--sink ":                  testpages.By(".", "TestDocs"),
+		"curl ":                    mapsDocuments,
+		"count by (cluster) ":      nil,
+		"_time:1d ":                testpages.By(".", "TestQueriesOfThePage"),
+		"_time:1h ":                testpages.By(".", "TestQueriesOfThePage"),
+		"CREATE TABLE ":            nil,
+		"printf '/services":        testpages.By(".", "TestPageMakesItsFiles"),
+		"cat > /etc/fairlead/row.": testpages.By(".", "TestPageMakesItsFiles"),
+		"printf 'whsec_":           testpages.By(".", "TestPageMakesItsFiles"),
+	})
 }
 
 // lastRequest is what a server was sent, which answers as templates of the page want it.
@@ -72,16 +71,7 @@ func script(t *testing.T, block string, replace *strings.Replacer, needs ...stri
 // choose opens the sink that a text chooses.
 func choose(t *testing.T, text string) pipeline.Sink {
 	t.Helper()
-	spec, err := kinds.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := spec.Open(t.Context(), sinks.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.(io.Closer).Close() })
-	return s
+	return sinktest.Choose(t, kinds, text)
 }
 
 // The files that the page has a shell make are what the sinks of the page read.
@@ -110,10 +100,10 @@ func TestPageMakesItsFiles(t *testing.T) {
 
 // Each field of the mapping that a real curl sends, as the page has it, is one of the documents
 // that the sink sends.
-func TestPageMapsDocuments(t *testing.T) {
+func mapsDocuments(t *testing.T, block string) {
 	got := &lastRequest{}
 	server := serve(t, got.ServeHTTP)
-	sink := script(t, testpages.Read(t, page).After("Objects have any fields, so have the server keep the object without an index"),
+	sink := script(t, block,
 		strings.NewReplacer("https://es.example.com:9200", server.URL, "&user=fairlead&password-file=/etc/fairlead/password", ""), "curl")
 	var index struct {
 		Mappings struct{ Properties map[string]any }

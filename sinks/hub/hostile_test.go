@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-dev/fairlead/internal/apiclient"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -254,7 +255,7 @@ func TestSweepsOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s.sweeping = cancel
 	go s.sweepOn(ctx)
-	eventually(t, "two are removed", func() bool { return removed.Load() >= 2 })
+	testserver.Poll(t, "two are removed", func() bool { return removed.Load() >= 2 })
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -109,7 +110,7 @@ func TestRotation(t *testing.T) {
 		t.Errorf("with the old credentials: %v", err)
 	}
 	rotated()
-	eventually(t, "it is written", func() bool { return s.Write(t.Context(), next) == nil })
+	testserver.Poll(t, "it is written", func() bool { return s.Write(t.Context(), next) == nil })
 	if got := held(t, s); len(got) != 1 || got[0].ResourceVersion != "2" {
 		t.Errorf("held: %+v", got)
 	}

@@ -26,16 +26,15 @@ func readPage(t *testing.T) string {
 	return testpages.Read(t, thePage).Text()
 }
 
-// Each block of the page has a test, or is known to have none: nothing installs the component of
-// a version that is not published.
-func TestPageIsTested(t *testing.T) {
-	testpages.Read(t, thePage).Tested(map[string]string{
-		"$ kubectl get records ": "testPage",
-		"components:":            "",
-		"kubectl --context hub ": "TestCommandsOfPages",
-		"# What is there ":       "testPage",
-		"kubectl delete crd ":    "testPage",
-	}, ".", "../../cmd/internal/app")
+// Nothing installs the component of a version that is not published.
+func TestPage(t *testing.T) {
+	testpages.Prove(t, thePage, map[string]testpages.Proof{
+		"$ kubectl get records ": testpages.By(".", "testPage"),
+		"components:":            nil,
+		"kubectl --context hub ": testpages.By("../../cmd/internal/app", "TestCommandsOfPages"),
+		"# What is there ":       testpages.By(".", "testPage"),
+		"kubectl delete crd ":    testpages.By(".", "testPage"),
+	})
 }
 
 // What the page asks finds something of a fleet that has it.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -216,7 +217,7 @@ func testDenied(t *testing.T, c *testenv.Cluster, ns string) {
 	apply(t, s, bindings, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding","metadata":{"name":"denied"},"spec":{
 		"policyName":"denied","validationActions":["Deny"],"matchResources":{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"`+ns+`"}}}}}`)
 	v := 1
-	eventually(t, "the policy is in force", func() bool {
+	testserver.Poll(t, "the policy is in force", func() bool {
 		err := s.Write(t.Context(), []*pipeline.Change{state("denied", v)})
 		v++
 		return err != nil
@@ -229,7 +230,7 @@ func testDenied(t *testing.T, c *testenv.Cluster, ns string) {
 		t.Errorf("refused: %v", partial.Failed)
 	}
 	ask(t.Context(), t, s, http.MethodDelete, bindings, "", "", nil)
-	eventually(t, "the policy is gone", func() bool { return s.Write(t.Context(), []*pipeline.Change{state("denied", v+1)}) == nil })
+	testserver.Poll(t, "the policy is gone", func() bool { return s.Write(t.Context(), []*pipeline.Change{state("denied", v+1)}) == nil })
 }
 
 // testQuota uses a quota up, which is about the hub: no record is refused, and the error names
@@ -248,7 +249,7 @@ func testQuota(t *testing.T, c *testenv.Cluster, ns string) {
 		return s.Write(t.Context(), []*pipeline.Change{state(fmt.Sprint("new-", n), 1)})
 	}
 	raise("1")
-	eventually(t, "the quota is used up", func() bool {
+	testserver.Poll(t, "the quota is used up", func() bool {
 		err := next()
 		if _, partial := errors.AsType[*pipeline.BatchError](err); partial || pipeline.IsPermanent(err) {
 			t.Fatalf("it is about the record: %v", err)
@@ -256,7 +257,7 @@ func testQuota(t *testing.T, c *testenv.Cluster, ns string) {
 		return err != nil && strings.Contains(err.Error(), "a quota of namespace "+ns+" of the hub is used up") && strings.Contains(err.Error(), "raise it")
 	})
 	raise("5")
-	eventually(t, "the quota is raised", func() bool { return next() == nil })
+	testserver.Poll(t, "the quota is raised", func() bool { return next() == nil })
 }
 
 func TestRecordName(t *testing.T) {

@@ -8,24 +8,9 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
-
-// eventually waits for what is to happen soon.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	limit := time.NewTimer(time.Minute)
-	defer limit.Stop()
-	for !is() {
-		select {
-		case <-ticker.C:
-		case <-limit.C:
-			t.Fatalf("it has not happened within a minute that %s", what)
-		}
-	}
-}
 
 // fails expects that a write fails with the hub as a whole, and that the error and that of
 // Check say this.
@@ -69,7 +54,7 @@ func testForbidden(t *testing.T, c *testenv.Cluster, ns string) {
 		}
 		apply(t, admin, roles+"/roles/r", `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"r"},
 			"rules":[{"apiGroups":["records.fairlead.dev"],"resources":["records"],"verbs":["`+strings.Join(granted, `","`)+`"]}]}`)
-		eventually(t, "the role is in force", func() bool {
+		testserver.Poll(t, "the role is in force", func() bool {
 			err := s.Check(t.Context())
 			if missing < 0 {
 				return err == nil
@@ -124,7 +109,7 @@ func TestInstall(t *testing.T) {
 		installing[i] = open(t, c.Config(), "default", func(o *Options) { o.Install = true })
 		wg.Go(func() {
 			change := state(string(rune('a'+i)), 1)
-			eventually(t, "it is written", func() bool {
+			testserver.Poll(t, "it is written", func() bool {
 				err := installing[i].Write(t.Context(), []*pipeline.Change{change})
 				if err != nil && pipeline.IsPermanent(err) {
 					t.Errorf("refused for good: %v", err)
@@ -154,7 +139,7 @@ func TestInstall(t *testing.T) {
 
 	ask(t.Context(), t, plain, "DELETE", crdPath, "", "", nil)
 	next := state("a", 3)
-	eventually(t, "the CRD is made again", func() bool {
+	testserver.Poll(t, "the CRD is made again", func() bool {
 		return installing[0].Write(t.Context(), []*pipeline.Change{next}) == nil && len(all(t, plain)) == 1
 	})
 }
@@ -164,7 +149,7 @@ func TestRulesAreMissing(t *testing.T) {
 	c := startHub(t)
 	s := open(t, c.Config(), "default")
 	ask(t.Context(), t, s, "PATCH", crdPath, "application/json-patch+json", `[{"op":"remove","path":"/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations"}]`, nil)
-	eventually(t, "Check tells of the rules", func() bool {
+	testserver.Poll(t, "Check tells of the rules", func() bool {
 		err := s.Check(t.Context())
 		return err != nil && strings.Contains(err.Error(), "does not hold records to their order")
 	})

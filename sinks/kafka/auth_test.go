@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // secret is a password that must not be shown.
@@ -26,16 +27,7 @@ const secret = "canary-8d1f6b"
 // choose opens the sink that a text chooses.
 func choose(t *testing.T, text string) pipeline.Sink {
 	t.Helper()
-	spec, err := sinks.Kinds{kafka.Kind()}.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := spec.Open(t.Context(), sinks.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.(*kafka.Sink).Close() })
-	return s
+	return sinktest.Choose(t, sinks.Kinds{kafka.Kind()}, text)
 }
 
 func hidden(t *testing.T, err error, secrets ...string) {
@@ -56,13 +48,13 @@ func TestPasswords(t *testing.T) {
 		batch := []*pipeline.Change{change("a", uint64(i+1), 9)}
 		for range 2 {
 			err := s.Write(t.Context(), batch)
-			fails(t, err, "ends the connection", "password") // which is how this fake refuses
+			sinktest.Fails(t, err, "ends the connection", "password") // which is how this fake refuses
 			hidden(t, err, secret)
 		}
 		refusal := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.SASLAuthenticate}, TopLevel: true, Err: kerr.SaslAuthenticationFailed, Count: -1})
-		fails(t, s.Write(t.Context(), batch), "SASL_AUTHENTICATION_FAILED", "password") // and how Kafka does
+		sinktest.Fails(t, s.Write(t.Context(), batch), "SASL_AUTHENTICATION_FAILED", "password") // and how Kafka does
 		err := s.(sinks.Checker).Check(t.Context())
-		fails(t, err, "SASL_AUTHENTICATION_FAILED", "password")
+		sinktest.Fails(t, err, "SASL_AUTHENTICATION_FAILED", "password")
 		hidden(t, err, secret)
 		refusal.Remove()
 		if err := os.WriteFile(password, []byte(secret), 0o600); err != nil {
@@ -81,7 +73,7 @@ func TestPasswords(t *testing.T) {
 	}
 	// Without a password the broker ends the connection, and says so, or nothing.
 	s := choose(t, "kafka://"+c.addrs[0]+"/fairlead?tls=false")
-	fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), "authentication")
+	sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), "authentication")
 }
 
 func TestRights(t *testing.T) {
@@ -97,8 +89,8 @@ func TestRights(t *testing.T) {
 	text := "kafka://" + c.addrs[0] + "/fairlead?tls=false&mechanism=plain&password-file=" + file(t, secret) + "&user="
 	for user, want := range map[string]string{"reader": "may write to no topic", "other": "may not write to the topic"} {
 		s := choose(t, text+user)
-		fails(t, s.Write(t.Context(), batch), "AUTHORIZATION_FAILED", want)
-		fails(t, s.(sinks.Checker).Check(t.Context()), "TOPIC_AUTHORIZATION_FAILED", "may not write to the topic")
+		sinktest.Fails(t, s.Write(t.Context(), batch), "AUTHORIZATION_FAILED", want)
+		sinktest.Fails(t, s.(sinks.Checker).Check(t.Context()), "TOPIC_AUTHORIZATION_FAILED", "may not write to the topic")
 	}
 	s := choose(t, text+"writer")
 	if err := s.(sinks.Checker).Check(t.Context()); err != nil {
@@ -109,7 +101,7 @@ func TestRights(t *testing.T) {
 	}
 	// Of a template it is the topics that it may name.
 	template := strings.Replace(text, "/fairlead?", "/fair{resource}?", 1)
-	fails(t, choose(t, template+"reader").(sinks.Checker).Check(t.Context()), `topic "fairlead"`, "may not write to the topic")
+	sinktest.Fails(t, choose(t, template+"reader").(sinks.Checker).Check(t.Context()), `topic "fairlead"`, "may not write to the topic")
 	if err := choose(t, template+"writer").(sinks.Checker).Check(t.Context()); err != nil {
 		t.Errorf("Check of a template: %v", err)
 	}
@@ -141,13 +133,13 @@ func TestTLS(t *testing.T) {
 	if err := choose(t, text+own+"&ca="+file(t, string(ca.PEM()))).Write(t.Context(), batch); err != nil {
 		t.Errorf("with a certificate: %v", err)
 	}
-	fails(t, choose(t, text+own).Write(t.Context(), batch), "unknown authority")
-	fails(t, choose(t, text+own+"&server-name=elsewhere&ca="+file(t, string(ca.PEM()))).Write(t.Context(), batch), "elsewhere")
-	fails(t, choose(t, text+"&ca="+file(t, string(ca.PEM()))).Write(t.Context(), batch), "certificate")
-	fails(t, choose(t, text+"&tls=false").Write(t.Context(), batch), "TLS")
+	sinktest.Fails(t, choose(t, text+own).Write(t.Context(), batch), "unknown authority")
+	sinktest.Fails(t, choose(t, text+own+"&server-name=elsewhere&ca="+file(t, string(ca.PEM()))).Write(t.Context(), batch), "elsewhere")
+	sinktest.Fails(t, choose(t, text+"&ca="+file(t, string(ca.PEM()))).Write(t.Context(), batch), "certificate")
+	sinktest.Fails(t, choose(t, text+"&tls=false").Write(t.Context(), batch), "TLS")
 	// And the other way round.
 	c = start(t)
-	fails(t, choose(t, "kafka://"+c.addrs[0]+"/fairlead").Write(t.Context(), batch), "TLS")
+	sinktest.Fails(t, choose(t, "kafka://"+c.addrs[0]+"/fairlead").Write(t.Context(), batch), "TLS")
 }
 
 // A certificate of the brokers that has expired costs no change, and the error names it. So
@@ -183,9 +175,9 @@ func TestCertificatesThatHaveExpired(t *testing.T) {
 	s := choose(t, "kafka://"+c.addrs[0]+"/fairlead?ca="+file(t, string(ca.PEM())))
 	batch := []*pipeline.Change{change("a", 1, 9)}
 	for range 2 {
-		fails(t, s.Write(t.Context(), batch), "expired", c.addrs[0])
+		sinktest.Fails(t, s.Write(t.Context(), batch), "expired", c.addrs[0])
 	}
-	fails(t, s.(sinks.Checker).Check(t.Context()), "expired", c.addrs[0])
+	sinktest.Fails(t, s.(sinks.Checker).Check(t.Context()), "expired", c.addrs[0])
 	renewed.Store(true)
 	if err := s.Write(t.Context(), batch); err != nil {
 		t.Errorf("after the certificate was renewed: %v", err)
@@ -196,7 +188,7 @@ func TestCertificatesThatHaveExpired(t *testing.T) {
 	c = start(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: users}))
 	cert, key := file(t, string(pair.Cert)), file(t, string(pair.Key))
 	s = choose(t, "kafka://"+c.addrs[0]+"/fairlead?ca="+file(t, string(ca.PEM()))+"&cert="+cert+"&key="+key)
-	fails(t, s.Write(t.Context(), batch), "certificate")
+	sinktest.Fails(t, s.Write(t.Context(), batch), "certificate")
 	client, err := ca.Client("fairlead", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 var origin = &pipeline.Origin{
@@ -49,19 +50,6 @@ func deletion(name string, sequence uint64) *pipeline.Change {
 	return c
 }
 
-// fails checks that a write fails for now, as a whole, with these words.
-func fails(t *testing.T, err error, words ...string) {
-	t.Helper()
-	if _, partial := errors.AsType[*pipeline.BatchError](err); err == nil || partial || pipeline.IsPermanent(err) {
-		t.Fatalf("%v, want an error about the destination, to be tried again", err)
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%v, want an error with %q", err, word)
-		}
-	}
-}
-
 // sequences returns those of the events of an object, in their order.
 func (c *cluster) sequences(name string) (all []uint64) {
 	for _, e := range c.events() {
@@ -76,9 +64,9 @@ func TestMissingTopicIsNamedAndNotMade(t *testing.T) {
 	c := start(t, kfake.AllowAutoTopicCreation())
 	s := open(t, c, func(o *kafka.Options) { o.Topic = "missing" })
 	for range 2 {
-		fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), `"missing"`, "does not exist", "create")
+		sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), `"missing"`, "does not exist", "create")
 	}
-	fails(t, s.Check(t.Context()), `"missing"`, "create")
+	sinktest.Fails(t, s.Check(t.Context()), `"missing"`, "create")
 	if c.TopicInfo("missing") != nil {
 		t.Fatal("the topic was made")
 	}
@@ -133,7 +121,7 @@ func TestCheckOfATemplate(t *testing.T) {
 		s := open(t, c, func(o *kafka.Options) { o.Topic = "f.{cluster}.{resource}" })
 		err := s.Check(t.Context())
 		if want != "" {
-			fails(t, err, want, `"f.{cluster}.{resource}"`)
+			sinktest.Fails(t, err, want, `"f.{cluster}.{resource}"`)
 			if !sinks.IsCaution(err) {
 				t.Errorf("%s: %v, want a caution", topic, err)
 			}
@@ -260,7 +248,7 @@ func TestTransientErrors(t *testing.T) {
 		batch := []*pipeline.Change{change("a", 1, 9), change("a", 2, 9)}
 		got := s.Write(t.Context(), batch)
 		if got != nil {
-			fails(t, got)
+			sinktest.Fails(t, got)
 			got = s.Write(t.Context(), batch)
 		}
 		if all := c.sequences("a"); got != nil || fault.Hits() != 1 || all[len(all)-1] != 2 {
@@ -275,7 +263,7 @@ func TestNotEnoughReplicasIsNamed(t *testing.T) {
 	s := open(t, c, func(o *kafka.Options) { o.Timeout = time.Minute })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	fails(t, s.Write(ctx, []*pipeline.Change{change("a", 1, 9)}), "min.insync.replicas")
+	sinktest.Fails(t, s.Write(ctx, []*pipeline.Change{change("a", 1, 9)}), "min.insync.replicas")
 }
 
 // A record without a value is a tombstone, and the last of what is deleted; nothing

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // TestAFullDisk: a broker that cannot write to its disk refuses nothing for good, and the
@@ -23,6 +24,6 @@ func TestAFullDisk(t *testing.T) {
 	defer cancel()
 	for _, timeout := range []time.Duration{time.Minute, time.Second} {
 		s := open(t, c, func(o *kafka.Options) { o.Timeout = timeout })
-		fails(t, s.Write(ctx, []*pipeline.Change{change("a", 1, 9)}), "KAFKA_STORAGE_ERROR")
+		sinktest.Fails(t, s.Write(ctx, []*pipeline.Change{change("a", 1, 9)}), "KAFKA_STORAGE_ERROR")
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -164,38 +163,6 @@ func open(t testing.TB, c *cluster, with func(*kafka.Options)) *kafka.Sink {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-// insist writes until the batch is taken, as the pipeline does: with a short timeout a
-// machine that is busy may take longer.
-func insist(t *testing.T, s *kafka.Sink, batch ...*pipeline.Change) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		err := s.Write(ctx, batch)
-		if err == nil {
-			return
-		}
-		if pipeline.IsPermanent(err) || ctx.Err() != nil {
-			t.Fatalf("not taken within a minute: %v", err)
-		}
-	}
-}
-
-// eventually waits for something to become so.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	limit := time.After(time.Minute)
-	for !is() {
-		select {
-		case <-again.C:
-		case <-limit:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 func file(t testing.TB, text string) string {

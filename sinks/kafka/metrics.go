@@ -1,11 +1,12 @@
 package kafka
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/fairlead-dev/fairlead/internal/collectors"
 )
 
 // metrics count what is sent to brokers. The producer calls its methods, from any
@@ -36,17 +37,7 @@ func newMetrics() *metrics {
 
 // register registers the metrics with r, unless that is nil. After an error none of them is.
 func (m *metrics) register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	if err := r.Register(m.bytes); err != nil {
-		return fmt.Errorf("register the metrics of a sink of Kafka: %w", err)
-	}
-	if err := r.Register(m.throttled); err != nil {
-		r.Unregister(m.bytes) // or the next attempt would fail
-		return fmt.Errorf("register the metrics of a sink of Kafka: %w", err)
-	}
-	return nil
+	return collectors.Register(r, "a sink of Kafka", m.bytes, m.throttled)
 }
 
 // OnProduceBatchWritten is called for each batch that a partition has taken.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // tokens are the OAUTHBEARER tokens that brokers take. The fake of Kafka does not know this
@@ -84,11 +85,11 @@ func TestTokens(t *testing.T) {
 	batch := []*pipeline.Change{change("a", 2, 9)}
 	for range 2 {
 		err := s.Write(t.Context(), batch)
-		fails(t, err, "SASL_AUTHENTICATION_FAILED", "token")
+		sinktest.Fails(t, err, "SASL_AUTHENTICATION_FAILED", "token")
 		hidden(t, err, secret)
 	}
 	err := s.(sinks.Checker).Check(t.Context())
-	fails(t, err, "SASL_AUTHENTICATION_FAILED", "token")
+	sinktest.Fails(t, err, "SASL_AUTHENTICATION_FAILED", "token")
 	hidden(t, err, secret)
 	if err := os.WriteFile(path, []byte(secret+"-2"), 0o600); err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func TestTokens(t *testing.T) {
 	}
 	// And the brokers' other mechanisms are none.
 	s = choose(t, "kafka://"+c.addrs[0]+"/fairlead?tls=false&mechanism=plain&user=me&password-file="+file(t, secret))
-	fails(t, s.Write(t.Context(), batch), "UNSUPPORTED_SASL_MECHANISM", "mechanism")
+	sinktest.Fails(t, s.Write(t.Context(), batch), "UNSUPPORTED_SASL_MECHANISM", "mechanism")
 }
 
 // A file of a token that is missing or empty is named.
@@ -113,9 +114,9 @@ func TestTokenFileThatIsMissing(t *testing.T) {
 	new(tokens).guard(c)
 	path := file(t, "")
 	s := choose(t, "kafka://"+c.addrs[0]+"/fairlead?tls=false&mechanism=oauthbearer&token-file="+path)
-	fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), path)
+	sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), path)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), path)
+	sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), path)
 }

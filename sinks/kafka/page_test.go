@@ -14,11 +14,11 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // table is what a topic tells, by the keys of its records. What is deleted stays in it, to
@@ -115,35 +115,6 @@ func (t table) gone(since time.Time) (keys []string) {
 	return keys
 }
 
-// changes returns what happens to Pods as changes.
-func changes(pods []testpages.Pod) (all []*pipeline.Change) {
-	for _, p := range pods {
-		c := change(p.Name, p.Sequence, 0)
-		c.Key.Cluster, c.Key.Resource = p.Cluster, "pods"
-		c.Origin = &pipeline.Origin{
-			Cluster: p.Cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: p.Term,
-			Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-		}
-		c.Observed, c.Object = p.Observed(), p.Object()
-		if p.Deleted {
-			c.Op = pipeline.Deleted
-		}
-		all = append(all, c)
-	}
-	return all
-}
-
-// runs returns the state of a Pod with one container, observed now.
-func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
-	return changes([]testpages.Pod{{Cluster: cluster, Name: name, Image: image, Term: term, Sequence: sequence}})[0]
-}
-
-// ends returns the deletion of a Pod.
-func ends(c *pipeline.Change) *pipeline.Change {
-	c.Op = pipeline.Deleted
-	return c
-}
-
 // The code that the page shows answers its questions from what the sink has written, also
 // after a process that was the leader before has written late: Kafka takes that.
 func TestPageAnswersItsQuestions(t *testing.T) {
@@ -155,10 +126,10 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	story := testpages.Fleet()
-	write(old, changes(story.First)...)
-	write(next, changes(story.Then)...)
-	write(old, changes(story.Late)...)
+	story := sinktest.Fleet()
+	write(old, story.First...)
+	write(next, story.Then...)
+	write(old, story.Late...)
 
 	wanted := int64(0)
 	for _, p := range c.PartitionInfos("fairlead") {
@@ -181,19 +152,17 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(story.Images, got); diff != "" {
-		t.Errorf("images (-want +got):\n%s", diff)
-	}
-	if diff := gocmp.Diff([]string{story.Gone}, known.gone(time.Now().Add(-time.Hour))); diff != "" {
-		t.Errorf("what was deleted (-want +got):\n%s", diff)
-	}
+	story.Answers(t, got, known.gone(time.Now().Add(-time.Hour)))
 }
 
 // What the page has kcat print is, by its jq, the deletions of which there are events.
-func TestPageAsksJQ(t *testing.T) {
+func asksJQ(t *testing.T, block string) {
 	c := start(t)
 	s := open(t, c, nil)
-	batch := []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "gone", "app:1", 3, 2), ends(runs("edge", "gone", "app:1", 3, 3)), ends(runs("far", "gone", "app:1", 3, 3))}
+	batch := []*pipeline.Change{
+		sinktest.Pod("edge", "web-1", "app:1", 3, 1), sinktest.Pod("edge", "gone", "app:1", 3, 2),
+		sinktest.Gone(sinktest.Pod("edge", "gone", "app:1", 3, 3)), sinktest.Gone(sinktest.Pod("far", "gone", "app:1", 3, 3)),
+	}
 	if err := s.Write(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +171,7 @@ func TestPageAsksJQ(t *testing.T) {
 		fmt.Fprintf(&printed, "%s\n", r.Value) // of a tombstone an empty line
 	}
 	var told []string
-	for _, line := range testpages.JQ(t, testpages.Read(t, page).After("With `kcat` and `jq`"), printed.Bytes()) {
+	for _, line := range testpages.JQ(t, block, printed.Bytes()) {
 		_, what, _ := strings.Cut(line, "\t") // behind the time
 		told = append(told, what)
 	}
@@ -224,12 +193,12 @@ func TestPageKnowsTombstones(t *testing.T) {
 					o.Topic, o.Tombstones = "of-pods", tombstones
 					o.Create = &kafka.Create{Partitions: 1, Replicas: 1, Compact: compacted}
 				})
-				ancient := ends(runs("edge", "ancient", "app:0", 3, 3))
+				ancient := sinktest.Gone(sinktest.Pod("edge", "ancient", "app:0", 3, 3))
 				ancient.Observed = now.Add(-24 * time.Hour)
 				for _, batch := range [][]*pipeline.Change{
-					{runs("edge", "a", "app:1", 3, 1), runs("edge", "there", "app:1", 3, 1), ancient},
-					{ends(runs("edge", "a", "app:1", 3, 2))},
-					{runs("edge", "there", "app:1", 3, 4)}, // the last batch is not compacted
+					{sinktest.Pod("edge", "a", "app:1", 3, 1), sinktest.Pod("edge", "there", "app:1", 3, 1), ancient},
+					{sinktest.Gone(sinktest.Pod("edge", "a", "app:1", 3, 2))},
+					{sinktest.Pod("edge", "there", "app:1", 3, 4)}, // the last batch is not compacted
 				} {
 					if err := s.Write(t.Context(), batch); err != nil {
 						t.Fatal(err)
@@ -275,7 +244,7 @@ func TestPageLosesNoRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(runs("edge", "a", "app:1", 3, 1))
+	write(sinktest.Pod("edge", "a", "app:1", 3, 1))
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +254,7 @@ func TestPageLosesNoRecords(t *testing.T) {
 	if err := client.ProduceSync(t.Context(), strange).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	write(runs("edge", "a", "app:2", 3, 2), runs("edge", "b", "app:2", 3, 3))
+	write(sinktest.Pod("edge", "a", "app:2", 3, 2), sinktest.Pod("edge", "b", "app:2", 3, 3))
 
 	fetched := []kgo.FetchPartition{{Partition: 7, Err: kerr.NotLeaderForPartition}}
 	for _, r := range c.records("fairlead") {

@@ -24,20 +24,19 @@ import (
 
 const page = "../../docs/sinks/kafka.md"
 
-// Each block of the page has a test. Nothing runs kcat and the scripts of Kafka: the tests do
-// what their arguments say.
-func TestPageIsTested(t *testing.T) {
-	testpages.Read(t, page).Tested(map[string]string{
-		"fairlead run ":    "TestCommandsOfPages",
-		"kafka-topics.sh ": "TestPageSetUp",
-		"kcat ":            "TestPageAsksJQ",
-		"import (":         "TestPageAnswersItsQuestions",
-	}, ".", "../../cmd/internal/app")
+// Nothing runs kcat and the scripts of Kafka: the proofs do what their arguments say.
+func TestPage(t *testing.T) {
+	testpages.Prove(t, page, map[string]testpages.Proof{
+		"fairlead run ":    testpages.By("../../cmd/internal/app", "TestCommandsOfPages"),
+		"kafka-topics.sh ": setsUp,
+		"kcat ":            asksJQ,
+		"import (":         testpages.By(".", "TestPageAnswersItsQuestions"),
+	})
 }
 
 // Who does what the page says for the set-up has a topic that the sink of the page may write to,
 // and not before.
-func TestPageSetUp(t *testing.T) {
+func setsUp(t *testing.T, block string) {
 	fake, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "root", "root"))
 	if err != nil {
 		t.Fatal(err)
@@ -51,12 +50,11 @@ func TestPageSetUp(t *testing.T) {
 	}
 	defer admin.Close()
 
-	text := testpages.Read(t, page)
-	sink := testpages.Commands(text.Blocks()[0].Text)[0].Flag("--sink")[0]
+	sink := testpages.Commands(testpages.Read(t, page).Blocks()[0].Text)[0].Flag("--sink")[0]
 	sink = regexp.MustCompile(`^kafka://[^/]+`).ReplaceAllString(sink, "kafka://"+strings.Join(c.addrs, ","))
 	sink = strings.NewReplacer("/etc/kafka/password", file(t, secret), "&ca=/etc/kafka/ca.crt", "&tls=false&timeout=5s").Replace(sink)
 	s := choose(t, sink)
-	all := testpages.Commands(text.Part("## Set-up").Blocks()[0].Text)
+	all := testpages.Commands(block)
 	if len(all) != 3 {
 		t.Fatalf("%d commands: %v", len(all), all)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/kafka"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // arrives waits until the topic has a change, or it seems that it never will.
@@ -39,9 +40,9 @@ func (c *cluster) arrives(name string, sequence uint64) {
 func TestLateRecordIsNotTheLast(t *testing.T) {
 	c := start(t) // its topic says that it takes 1 MiB, and takes more
 	s := open(t, c, func(o *kafka.Options) { o.Timeout = 4 * time.Second })
-	insist(t, s, change("b", 1, 9))
+	sinktest.Insist(t, s, change("b", 1, 9))
 	h := c.wire.hold()
-	fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 1_200_000)}), "within")
+	sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 1_200_000)}), "within")
 	select {
 	case <-h.begun:
 	case <-time.After(time.Minute):
@@ -98,7 +99,7 @@ func TestTopicThatIsMade(t *testing.T) {
 	if err := s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, s.Check(t.Context()), "min.insync.replicas=1", "3 replicas")
+	sinktest.Fails(t, s.Check(t.Context()), "min.insync.replicas=1", "3 replicas")
 }
 
 // produces counts the requests to produce.
@@ -182,7 +183,7 @@ func TestPartThatHangsLeavesTimeForTheOthers(t *testing.T) {
 	s := open(t, c, func(o *kafka.Options) { o.Timeout, o.MaxMessage = 2*time.Second, 2000 })
 	partitions := map[int32]string{}
 	for i := 0; len(partitions) < 2; i++ {
-		insist(t, s, change("o"+strconv.Itoa(i), 1, 9))
+		sinktest.Insist(t, s, change("o"+strconv.Itoa(i), 1, 9))
 		for _, r := range c.records("fairlead") {
 			_, partitions[r.Partition], _ = strings.Cut(string(r.Key), "/ns/")
 		}

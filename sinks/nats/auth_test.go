@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 const secret = "canary-8d1f6b"
@@ -24,16 +25,7 @@ const secret = "canary-8d1f6b"
 // choose opens the sink that a text chooses.
 func choose(t *testing.T, text string) pipeline.Sink {
 	t.Helper()
-	spec, err := sinks.Kinds{nats.Kind()}.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := spec.Open(t.Context(), sinks.Env{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.(interface{ Close() error }).Close() })
-	return s
+	return sinktest.Choose(t, sinks.Kinds{nats.Kind()}, text)
 }
 
 func TestLogins(t *testing.T) {
@@ -71,7 +63,7 @@ func TestLogins(t *testing.T) {
 				s := choose(t, "nats://"+p.addr+"/fairlead?tls=false&mode="+mode+"&"+tc.param+path)
 				batch := []*pipeline.Change{change("a", 1, 9)}
 				for _, err := range []error{s.Write(t.Context(), batch), s.(sinks.Checker).Check(t.Context())} {
-					fails(t, err, "correct") // The words of the server can be lost with the connection.
+					sinktest.Fails(t, err, "correct") // The words of the server can be lost with the connection.
 					if strings.Contains(err.Error(), tc.fail) {
 						t.Errorf("an error shows a credential: %v", err)
 					}
@@ -104,20 +96,20 @@ func TestRights(t *testing.T) {
 	batch := []*pipeline.Change{change("a", 1, 9)}
 	text := "nats://" + p.addr + "/fairlead?tls=false&password-file=" + file(t, secret) + "&user="
 	s := choose(t, text+"reader")
-	fails(t, s.Write(t.Context(), batch), "may not do that", "allow it to publish to the subjects", "fairlead.alpha.core.configmaps.ns.a")
+	sinktest.Fails(t, s.Write(t.Context(), batch), "may not do that", "allow it to publish to the subjects", "fairlead.alpha.core.configmaps.ns.a")
 	if err := choose(t, text+"writer").Write(t.Context(), batch); err != nil {
 		t.Errorf("with the right to publish alone: %v", err)
 	}
 	if err := choose(t, text+"writer").(*nats.Sink).Check(t.Context()); !sinks.IsCaution(err) {
 		t.Errorf("a check without the right to ask: %v", err)
 	}
-	fails(t, choose(t, text+"writer&mode=kv").Write(t.Context(), batch), "may not do that")
+	sinktest.Fails(t, choose(t, text+"writer&mode=kv").Write(t.Context(), batch), "may not do that")
 	for mode, subject := range map[string]string{"stream": "fairlead.", "kv": "$KV.fairlead."} {
 		s := choose(t, text+"asker&mode="+mode)
 		if err := s.(sinks.Checker).Check(t.Context()); err != nil {
 			t.Errorf("%s: a check without the right to publish: %v", mode, err)
 		}
-		fails(t, s.Write(t.Context(), batch), "may not do that", "allow it to publish to the subjects", subject+"alpha.core.configmaps.ns.a")
+		sinktest.Fails(t, s.Write(t.Context(), batch), "may not do that", "allow it to publish to the subjects", subject+"alpha.core.configmaps.ns.a")
 	}
 }
 
@@ -154,12 +146,12 @@ func TestTLS(t *testing.T) {
 	if err := choose(t, text+trust+shown).Write(t.Context(), batch); err != nil {
 		t.Errorf("with a certificate: %v", err)
 	}
-	fails(t, choose(t, text+shown).Write(t.Context(), batch), "unknown authority")
-	fails(t, choose(t, text+trust+shown+"&server-name=elsewhere").Write(t.Context(), batch), "elsewhere")
-	fails(t, choose(t, text+trust).Write(t.Context(), batch), "certificate")
+	sinktest.Fails(t, choose(t, text+shown).Write(t.Context(), batch), "unknown authority")
+	sinktest.Fails(t, choose(t, text+trust+shown+"&server-name=elsewhere").Write(t.Context(), batch), "elsewhere")
+	sinktest.Fails(t, choose(t, text+trust).Write(t.Context(), batch), "certificate")
 
 	p = start(t, nil).make()
-	fails(t, choose(t, "nats://"+p.addr+"/fairlead").Write(t.Context(), batch), "offers no TLS", "tls=false")
+	sinktest.Fails(t, choose(t, "nats://"+p.addr+"/fairlead").Write(t.Context(), batch), "offers no TLS", "tls=false")
 }
 
 // A certificate of the server that has expired costs no change, and the error names it.
@@ -193,9 +185,9 @@ func TestCertificateThatHasExpired(t *testing.T) {
 	all := map[string]pipeline.Sink{"stream": choose(t, text), "kv": choose(t, text+"&mode=kv")}
 	for _, s := range all {
 		for range 2 {
-			fails(t, s.Write(t.Context(), batch), "expired", p.addr)
+			sinktest.Fails(t, s.Write(t.Context(), batch), "expired", p.addr)
 		}
-		fails(t, s.(sinks.Checker).Check(t.Context()), "expired", p.addr)
+		sinktest.Fails(t, s.(sinks.Checker).Check(t.Context()), "expired", p.addr)
 	}
 	show(ca.Server())
 	for name, s := range all {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/loopback"
 	"github.com/fairlead-dev/fairlead/internal/testnats"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
@@ -40,7 +41,7 @@ func startCluster(t *testing.T) *cluster {
 		p.run()
 		all[i] = p
 	}
-	eventually(t, "three servers have a leader that knows them", func() bool {
+	testserver.Poll(t, "three servers have a leader that knows them", func() bool {
 		return all.which(func(s *server.Server) bool { return len(s.JetStreamClusterPeers()) == len(all) }) >= 0
 	})
 	all[0].as(func(js jetstream.JetStream) {
@@ -67,7 +68,7 @@ func (c *cluster) which(is func(*server.Server) bool) int {
 
 // leader waits until a server that runs leads a stream, and returns its index.
 func (c *cluster) leader(stream string) (i int) {
-	eventually(c[0].t, "the stream has a leader", func() bool {
+	testserver.Poll(c[0].t, "the stream has a leader", func() bool {
 		i = c.which(func(s *server.Server) bool { return s.Running() && s.JetStreamIsStreamLeader("$G", stream) })
 		return i >= 0
 	})
@@ -122,7 +123,7 @@ func TestLeaderOfTheStreamEnds(t *testing.T) {
 			}
 			last := map[string]uint64{}
 			if kv, is := sink.(*nats.KV); is {
-				eventually(t, "the bucket is read back", func() bool {
+				testserver.Poll(t, "the bucket is read back", func() bool {
 					clear(last)
 					return kv.ReadBack(t.Context(), "alpha", "configmaps", func(h sinks.Held) error {
 						last[h.Key.Name] = h.Sequence

@@ -11,8 +11,10 @@ import (
 	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // authority signs what a server of an operator trusts: an account with JetStream, and its
@@ -131,19 +133,19 @@ func TestCredsAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.UpdateAccountClaims(account, a.claims)
-	eventually(t, "the server has ended the connections", func() bool { return account.NumLocalConnections() == 0 })
+	testserver.Poll(t, "the server has ended the connections", func() bool { return account.NumLocalConnections() == 0 })
 	batch := []*pipeline.Change{change("a", 2, 9)}
 	_, seed, _ := strings.Cut(first, "BEGIN USER NKEY SEED-----\n")
 	seed, _, _ = strings.Cut(seed, "\n")
 	for name, s := range all {
 		write(first)
-		fails(t, s.Write(t.Context(), batch))
+		sinktest.Fails(t, s.Write(t.Context(), batch))
 		for wrong, creds := range map[string]string{"revoked": first, "expired": expired, "of another account": unknown, "empty": "", "a seed alone": seed, "no credentials": "-----BEGIN-----"} {
 			write(creds)
 			for _, err := range []error{s.Write(t.Context(), batch), s.(sinks.Checker).Check(t.Context())} {
-				fails(t, err, "creds-file")
+				sinktest.Fails(t, err, "creds-file")
 				if wrong == "a seed alone" {
-					fails(t, err, "it has no JWT") // and is not sent in its place
+					sinktest.Fails(t, err, "it has no JWT") // and is not sent in its place
 				}
 				for _, line := range strings.Fields(creds) {
 					if len(line) > 40 && strings.Contains(err.Error(), line) {

@@ -6,6 +6,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // TestAFullStream: a stream that has its max_bytes and discards what is new refuses nothing
@@ -21,7 +22,7 @@ func TestAFullStream(t *testing.T) {
 	s := open(t, p, nil)
 	batch := []*pipeline.Change{change("a", 1, 2_000)}
 	for range 2 {
-		fails(t, s.Write(t.Context(), batch), "maximum bytes exceeded")
+		sinktest.Fails(t, s.Write(t.Context(), batch), "maximum bytes exceeded")
 	}
 	config.MaxBytes = 1 << 20
 	p.as(func(js jetstream.JetStream) {
@@ -29,7 +30,7 @@ func TestAFullStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	insist(t, s, batch...)
+	sinktest.Insist(t, s, batch...)
 	if got := sequences(p.events(), "a"); got != "[1]" {
 		t.Errorf("the stream has %s", got)
 	}

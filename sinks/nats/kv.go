@@ -56,32 +56,9 @@ func streamOf(bucket string) string { return "KV_" + bucket }
 
 // Write replaces what the bucket has of each object, unless that is later.
 func (s *KV) Write(ctx context.Context, batch []*pipeline.Change) error {
-	if err := ctx.Err(); err != nil || len(batch) == 0 {
-		return err
-	}
-	ctx, done, err := s.calls.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("write to NATS: %w", err)
-	}
-	defer done()
-	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	c, err := s.get(limited)
-	if err != nil {
-		return s.about(ctx, err)
-	}
-	defer context.AfterFunc(limited, c.dialer.cut)()
-	errs := make([]error, len(batch))
-	rounds(batch, s.o.MaxBatch, errs, func(round []int) { s.replace(limited, c, batch, round, errs) })
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	for _, err := range errs {
-		if errors.Is(err, pipeline.ErrOldTerm) {
-			return s.explain(err)
-		}
-	}
-	return s.settle(c, batch, errs)
+	return s.write(ctx, batch, func(ctx context.Context, c *connection, round []int, errs []error) {
+		s.replace(ctx, c, batch, round, errs)
+	})
 }
 
 // attempts is how often a key is compared and replaced before the write fails: more than

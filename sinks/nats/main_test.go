@@ -1,13 +1,11 @@
 package nats_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -185,36 +183,6 @@ func file(t testing.TB, text string) string {
 	return path
 }
 
-// fails checks that an error is about the destination, for now, with these words.
-func fails(t *testing.T, err error, words ...string) {
-	t.Helper()
-	if _, partial := err.(*pipeline.BatchError); err == nil || partial || pipeline.IsPermanent(err) { //nolint:errorlint // Write wraps none.
-		t.Fatalf("%v, want an error about the destination, to be tried again", err)
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%v, want an error with %q", err, word)
-		}
-	}
-}
-
-// insist writes until the batch is taken, as the pipeline does: with a short timeout a
-// machine that is busy may take longer.
-func insist(t *testing.T, sink pipeline.Sink, batch ...*pipeline.Change) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		err := sink.Write(ctx, batch)
-		if err == nil {
-			return
-		}
-		if pipeline.IsPermanent(err) || ctx.Err() != nil {
-			t.Fatalf("not taken within a minute: %v", err)
-		}
-	}
-}
-
 func sequences(events []pipeline.Event, name string) string {
 	var all []uint64
 	for _, e := range events {
@@ -223,19 +191,4 @@ func sequences(events []pipeline.Event, name string) string {
 		}
 	}
 	return fmt.Sprint(all)
-}
-
-// eventually waits for something to become so.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	limit := time.After(time.Minute)
-	for !is() {
-		select {
-		case <-again.C:
-		case <-limit:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }

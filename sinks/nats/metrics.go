@@ -1,9 +1,9 @@
 package nats
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/collectors"
 )
 
 // metrics count what is sent to servers.
@@ -27,15 +27,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		accepted: messages.WithLabelValues("accepted"), known: messages.WithLabelValues("known"), failed: messages.WithLabelValues("failed"),
 		made: connections.WithLabelValues("made"), refused: connections.WithLabelValues("failed"),
 	}
-	if r == nil {
-		return m, nil
-	}
-	if err := r.Register(messages); err != nil {
-		return nil, fmt.Errorf("register the metrics of a sink of NATS: %w", err)
-	}
-	if err := r.Register(connections); err != nil {
-		r.Unregister(messages) // or the next attempt would fail
-		return nil, fmt.Errorf("register the metrics of a sink of NATS: %w", err)
+	if err := collectors.Register(r, "a sink of NATS", messages, connections); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

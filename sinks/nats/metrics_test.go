@@ -1,7 +1,6 @@
 package nats_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // Messages are counted by what became of them, and connections that are made or fail.
@@ -31,10 +31,10 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	fails(t, s.Write(t.Context(), batch[:2]), "create the stream")
+	sinktest.Fails(t, s.Write(t.Context(), batch[:2]), "create the stream")
 	s.Disconnect()
 	p.line.Cut()
-	fails(t, s.Write(t.Context(), batch[:1]))
+	sinktest.Fails(t, s.Write(t.Context(), batch[:1]))
 
 	all, err := registry.Gather()
 	if err != nil {
@@ -53,42 +53,16 @@ func TestMetrics(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
-	if _, err := nats.New(p.options(func(o *nats.Options) { o.Registerer = registry })); err == nil {
-		t.Error("two sinks share metrics")
-	}
 }
 
-// full takes so many metrics and no more.
-type full struct {
-	prometheus.Registerer
-	left int
-}
-
-func (f *full) Register(c prometheus.Collector) error {
-	if f.left--; f.left < 0 {
-		return errors.New("there are too many metrics")
-	}
-	return f.Registerer.Register(c)
-}
-
-// A sink that cannot be made leaves no metrics behind: the next attempt registers them.
 func TestMetricsOfASinkThatIsNotMade(t *testing.T) {
-	registry := prometheus.NewRegistry()
 	o := nats.Options{Servers: []string{"127.0.0.1:1"}, Stream: "fairlead"}
-	o.Registerer = &full{Registerer: registry, left: 1}
-	if _, err := nats.New(o); err == nil {
-		t.Fatal("a sink without its metrics is made")
-	}
-	o.Registerer = &full{Registerer: registry, left: 1}
-	if _, err := nats.NewKV(o); err == nil {
-		t.Fatal("a sink without its metrics is made")
-	}
-	o.Registerer = registry
-	s, err := nats.New(o)
-	if err != nil {
-		t.Fatalf("after two attempts that failed: %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.RunMetrics(t, func(r prometheus.Registerer) (pipeline.Sink, error) {
+		o.Registerer = r
+		return nats.New(o)
+	})
+	sinktest.RunMetrics(t, func(r prometheus.Registerer) (pipeline.Sink, error) {
+		o.Registerer = r
+		return nats.NewKV(o)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,11 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // images returns in how many Pods of which cluster an image runs, from a bucket.
@@ -107,35 +108,6 @@ func gone(last map[pipeline.Key]pipeline.Event, since time.Time) map[string]time
 	return deleted
 }
 
-// changes returns what happens to Pods as changes.
-func changes(pods []testpages.Pod) (all []*pipeline.Change) {
-	for _, p := range pods {
-		c := change(p.Name, p.Sequence, 0)
-		c.Key.Cluster, c.Key.Resource = p.Cluster, "pods"
-		c.Origin = &pipeline.Origin{
-			Cluster: p.Cluster, ClusterUID: "6d1f0b1e", Kind: "Pod", Namespaced: true, Term: p.Term,
-			Resource: schema.GroupVersionResource{Version: "v1", Resource: "pods"},
-		}
-		c.Observed, c.Object = p.Observed(), p.Object()
-		if p.Deleted {
-			c.Op = pipeline.Deleted
-		}
-		all = append(all, c)
-	}
-	return all
-}
-
-// runs returns the state of a Pod with one container, observed now.
-func runs(cluster, name, image string, term, sequence uint64) *pipeline.Change {
-	return changes([]testpages.Pod{{Cluster: cluster, Name: name, Image: image, Term: term, Sequence: sequence}})[0]
-}
-
-// ends returns the deletion of a Pod.
-func ends(c *pipeline.Change) *pipeline.Change {
-	c.Op = pipeline.Deleted
-	return c
-}
-
 // The code that the page shows answers its questions from what the sinks have written. The
 // leader of term 3 is late with what it has read before the one of term 4. A stream takes
 // that, and who reads it orders; a bucket refuses it.
@@ -148,34 +120,33 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	story := testpages.Fleet()
-	first, then, late := changes(story.First), changes(story.Then), changes(story.Late)
+	story := sinktest.Fleet()
 
 	// The right event of this one is older than what is asked for, and that of the old term
 	// is late.
-	there := runs("edge", "there", "app:3", 4, 9)
+	there := sinktest.Pod("edge", "there", "app:3", 4, 9)
 	there.Observed = since.Add(-time.Hour)
-	then = append(then, there)
-	late = append(late, ends(runs("edge", "there", "app:1", 3, 92)))
+	story.Then = append(story.Then, there)
+	story.Late = append(story.Late, sinktest.Gone(sinktest.Pod("edge", "there", "app:1", 3, 92)))
 	// What had this name before is deleted, and the state that comes again after it is
 	// dropped as a repeat.
-	kept, before := runs("edge", "kept", "app:1", 4, 10), ends(runs("edge", "kept", "app:0", 4, 11))
+	kept, before := sinktest.Pod("edge", "kept", "app:1", 4, 10), sinktest.Gone(sinktest.Pod("edge", "kept", "app:0", 4, 11))
 	before.UID = "before"
-	again := runs("edge", "kept", "app:1", 4, 12)
+	again := sinktest.Pod("edge", "kept", "app:1", 4, 12)
 	again.ResourceVersion = kept.ResourceVersion
-	then = append(then, kept, before, again)
+	story.Then = append(story.Then, kept, before, again)
 	story.Images["edge app:1"]++
 	story.Images["edge app:3"]++
 
 	old, next := open(t, p, nil), open(t, p, nil)
-	write(old, first...)
-	write(next, then...)
-	write(old, late...)
+	write(old, story.First...)
+	write(next, story.Then...)
+	write(old, story.Late...)
 	oldKV, nextKV := openKV(t, p, nil), openKV(t, p, nil)
-	write(oldKV, first...)
-	write(nextKV, then...)
+	write(oldKV, story.First...)
+	write(nextKV, story.Then...)
 	for _, kv := range []*nats.KV{oldKV, openKV(t, p, nil)} {
-		if err := kv.Write(t.Context(), late); !errors.Is(err, pipeline.ErrOldTerm) {
+		if err := kv.Write(t.Context(), story.Late); !errors.Is(err, pipeline.ErrOldTerm) {
 			t.Errorf("changes of an old term: %v", err)
 		}
 	}
@@ -193,12 +164,8 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 		if n := requests(t, js) - before; n > 6 {
 			t.Errorf("%d requests for %d messages, want as many for any number", n, len(p.messages()))
 		}
-		deleted := gone(last, since)
-		if got := deleted[story.Gone]; len(deleted) != 1 || got.Before(since) {
-			t.Errorf("what was deleted: %v, want %s", deleted, story.Gone)
-		}
 		there := last[kept.Key]
-		if e := last[first[0].Key]; e.Term != 4 || len(last) != 8 || there.Op() == pipeline.Deleted {
+		if e := last[story.First[0].Key]; e.Term != 4 || len(last) != 8 || there.Op() == pipeline.Deleted {
 			t.Errorf("of %d objects web-1 is %+v, want that of term 4 of eight, with kept", len(last), e)
 		}
 		bucket, err := js.KeyValue(t.Context(), "fairlead")
@@ -209,20 +176,21 @@ func TestPageAnswersItsQuestions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(story.Images, got); diff != "" {
-			t.Errorf("images (-want +got):\n%s", diff)
-		}
+		story.Answers(t, got, slices.Collect(maps.Keys(gone(last, since))))
 	})
 }
 
 // The jq that the page shows has of each Pod of a bucket which image runs where.
-func TestPageAsksJQ(t *testing.T) {
+func asksJQ(t *testing.T, command string) {
 	p := start(t, nil).make()
 	kv := openKV(t, p, nil)
-	if err := kv.Write(t.Context(), []*pipeline.Change{runs("edge", "web-1", "app:1", 3, 1), runs("edge", "web-2", "app:1", 3, 2), runs("far", "web-1", "app:2", 3, 1), change("no-pod", 1, 9)}); err != nil {
+	batch := []*pipeline.Change{
+		sinktest.Pod("edge", "web-1", "app:1", 3, 1), sinktest.Pod("edge", "web-2", "app:1", 3, 2),
+		sinktest.Pod("far", "web-1", "app:2", 3, 1), change("no-pod", 1, 9),
+	}
+	if err := kv.Write(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	command := testpages.Read(t, page).After("from a bucket of Pods, with the `nats` command and `jq`")
 	var told []string
 	p.as(func(js jetstream.JetStream) {
 		bucket, err := js.KeyValue(t.Context(), "fairlead")
@@ -262,7 +230,7 @@ func TestPageReadsToTheEnd(t *testing.T) {
 		if last, err := latest(t.Context(), stream); len(last) != 0 || err != nil {
 			t.Errorf("an empty stream: %v, %v", last, err)
 		}
-		if err := s.Write(t.Context(), []*pipeline.Change{runs("edge", "a", "app:1", 3, 1), runs("edge", "b", "app:1", 3, 2)}); err != nil {
+		if err := s.Write(t.Context(), []*pipeline.Change{sinktest.Pod("edge", "a", "app:1", 3, 1), sinktest.Pod("edge", "b", "app:1", 3, 2)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := stream.DeleteMsg(t.Context(), 2); err != nil {

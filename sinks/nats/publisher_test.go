@@ -9,6 +9,7 @@ import (
 	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
 )
 
@@ -83,7 +84,7 @@ func TestAnswersThatAreLate(t *testing.T) {
 	first, second := next(), next()
 	reply(first, `{"stream":"s","seq":1}`)
 	ctx, cancel := context.WithCancel(t.Context())
-	eventually(t, "the first answer is there", func() bool { _, err := pub.Answer(0, away); return err == nil })
+	testserver.Poll(t, "the first answer is there", func() bool { _, err := pub.Answer(0, away); return err == nil })
 	cancel()
 	if err := pub.Wait(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Wait, cancelled: %v", err)

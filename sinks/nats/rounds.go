@@ -1,7 +1,9 @@
 package nats
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -41,9 +43,37 @@ func rounds(batch []*pipeline.Change, most int, errs []error, write func(round [
 	}
 }
 
+// write writes a batch in rounds, within the sink's own time for a write. round writes the changes
+// of some indices, which are of different objects, and notes their errors.
+func (c *connector) write(ctx context.Context, batch []*pipeline.Change, round func(ctx context.Context, on *connection, of []int, errs []error)) error {
+	if err := ctx.Err(); err != nil || len(batch) == 0 {
+		return err
+	}
+	ctx, done, err := c.calls.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("write to NATS: %w", err)
+	}
+	defer done()
+	limited, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	conn, err := c.get(limited)
+	if err != nil {
+		return c.about(ctx, err)
+	}
+	// A server that reads nothing holds who publishes, too.
+	defer context.AfterFunc(limited, conn.dialer.cut)()
+	errs := make([]error, len(batch))
+	rounds(batch, c.o.MaxBatch, errs, func(of []int) { round(limited, conn, of, errs) })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return c.settle(conn, batch, errs)
+}
+
 // settle returns what Write returns: one error if nothing was accepted and no change is
 // to blame, or else the errors by change. In the first case the server is of no use for
-// now, though it answers: if there are others, the next one is asked.
+// now, though it answers: if there are others, the next one is asked. That a later term has
+// written is the error of all.
 func (c *connector) settle(conn *connection, batch []*pipeline.Change, errs []error) error {
 	failed := map[int]error{}
 	told := map[string]error{}
@@ -51,6 +81,9 @@ func (c *connector) settle(conn *connection, batch []*pipeline.Change, errs []er
 	for i, err := range errs {
 		if err == nil {
 			continue
+		}
+		if errors.Is(err, pipeline.ErrOldTerm) {
+			return c.explain(err)
 		}
 		if told[err.Error()] == nil {
 			told[err.Error()] = c.explain(err)

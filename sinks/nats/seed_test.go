@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // ear is a server that hears what clients send to log in, and refuses them all.
@@ -111,7 +112,7 @@ func TestSeedIsNeverSent(t *testing.T) {
 			e := hear(t)
 			s := choose(t, "nats://"+e.Addr().String()+"/fairlead?tls=false&creds-file="+file(t, c.creds))
 			for _, err := range []error{s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), check(t.Context(), s)} {
-				if fails(t, err); strings.Contains(err.Error(), seed) || strings.Contains(err.Error(), token) {
+				if sinktest.Fails(t, err); strings.Contains(err.Error(), seed) || strings.Contains(err.Error(), token) {
 					t.Errorf("an error shows a credential: %v", err)
 				}
 				if refused := strings.Contains(err.Error(), "creds-file: read"); refused == c.sent {

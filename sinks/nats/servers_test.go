@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // A server that swallows what it is sent leaves time for the others, and is not asked
@@ -45,7 +46,7 @@ func TestServerThatSwallowsConnections(t *testing.T) {
 	}
 	s = open(t, p, func(o *nats.Options) { o.Servers, o.Timeout = []string{"away:4222"}, time.Second })
 	s.SetDial(func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() })
-	fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 3, 9)}), "away:4222")
+	sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 3, 9)}), "away:4222")
 }
 
 // The first server takes connections, but has no JetStream.
@@ -54,7 +55,7 @@ func TestServerThatIsOfNoUse(t *testing.T) {
 	both := func(o *nats.Options) { o.Servers, o.Timeout = []string{bare.addr, p.addr}, 20*time.Second }
 	batch := []*pipeline.Change{change("a", 1, 9)}
 	s := open(t, p, both)
-	fails(t, s.Write(t.Context(), batch))
+	sinktest.Fails(t, s.Write(t.Context(), batch))
 	if err := s.Write(t.Context(), batch); err != nil {
 		t.Errorf("stream: %v", err)
 	}
@@ -77,7 +78,7 @@ func TestServerThatGoesMute(t *testing.T) {
 				t.Fatal(err)
 			}
 			mute.line.Set(tcpline.Faults{Mute: true})
-			fails(t, sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}), "within 8s")
+			sinktest.Fails(t, sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}), "within 8s")
 			if err := sink.Write(t.Context(), []*pipeline.Change{change("b", 2, 9)}); err != nil {
 				t.Errorf("after the server answers nothing: %v", err)
 			}
@@ -143,7 +144,7 @@ func TestCheckHasItsOwnConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := connection()
-	fails(t, s.Check(t.Context()), "may not do that")
+	sinktest.Fails(t, s.Check(t.Context()), "may not do that")
 	if err := s.Write(t.Context(), []*pipeline.Change{change("a", 2, 9)}); err != nil {
 		t.Fatal(err)
 	}
@@ -178,8 +179,8 @@ func TestBucketsThatForget(t *testing.T) {
 			}
 		})
 		s := openKV(t, p, nil)
-		fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), tc.want, "KV_fairlead")
-		fails(t, s.Check(t.Context()), tc.want, "KV_fairlead")
+		sinktest.Fails(t, s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}), tc.want, "KV_fairlead")
+		sinktest.Fails(t, s.Check(t.Context()), tc.want, "KV_fairlead")
 		p.as(func(js jetstream.JetStream) {
 			config.MaxAge, config.MaxBytes, config.MaxMsgs = 0, 0, 0
 			if _, err := js.UpdateStream(t.Context(), config); err != nil {
@@ -197,7 +198,7 @@ func TestBucketsThatForget(t *testing.T) {
 		}
 	})
 	s := openKV(t, p, nil)
-	fails(t, s.Check(t.Context()), "in memory")
+	sinktest.Fails(t, s.Check(t.Context()), "in memory")
 	if err := s.Write(t.Context(), []*pipeline.Change{change("a", 1, 9)}); err != nil {
 		t.Errorf("a bucket in memory: %v", err)
 	}

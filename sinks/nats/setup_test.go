@@ -15,19 +15,20 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 const page = "../../docs/sinks/nats.md"
 
-// Each block of the page has a test. Nothing runs the nats command: the tests do what its
-// arguments say, but for three replicas, which one server does not have.
-func TestPageIsTested(t *testing.T) {
-	testpages.Read(t, page).Tested(map[string]string{
-		"fairlead run ":    "TestCommandsOfPages",
-		"nats stream add ": "TestPageSetUp",
-		"nats kv ls ":      "TestPageAsksJQ",
-		"import (":         "TestPageAnswersItsQuestions",
-	}, ".", "../../cmd/internal/app")
+// Nothing runs the nats command: the proofs do what its arguments say, but for three replicas,
+// which one server does not have.
+func TestPage(t *testing.T) {
+	testpages.Prove(t, page, map[string]testpages.Proof{
+		"fairlead run ":    testpages.By("../../cmd/internal/app", "TestCommandsOfPages"),
+		"nats stream add ": setsUp,
+		"nats kv ls ":      asksJQ,
+		"import (":         testpages.By(".", "TestPageAnswersItsQuestions"),
+	})
 }
 
 // subjects are those of a cell of a table.
@@ -88,21 +89,20 @@ func configOf(t *testing.T, c testpages.Command) (config jetstream.StreamConfig)
 
 // Who does what the page says for the set-up has a stream and a bucket that users with the rights
 // of the page's table write to, check and read back.
-func TestPageSetUp(t *testing.T) {
-	setUp := testpages.Read(t, page).Part("## Set-up")
-	users := rightsOf(t, setUp.Text())
+func setsUp(t *testing.T, block string) {
+	users := rightsOf(t, testpages.Read(t, page).Part("## Set-up").Text())
 	p := start(t, func(o *server.Options) { o.Users = users })
 	text := "nats://" + p.addr + "/STREAM?tls=false&password-file=" + file(t, secret) + "&user="
 	stream, bucket := strings.Replace(text, "STREAM", "fairlead", 1), strings.Replace(text, "STREAM", "inventory", 1)
 	batch := []*pipeline.Change{change("a", 1, 9), change("b", 2, 9)}
-	fails(t, choose(t, stream+"stream").Write(t.Context(), batch), "no stream takes the subject")
-	fails(t, choose(t, bucket+"kv&mode=kv").Write(t.Context(), batch), "the bucket does not exist")
+	sinktest.Fails(t, choose(t, stream+"stream").Write(t.Context(), batch), "no stream takes the subject")
+	sinktest.Fails(t, choose(t, bucket+"kv&mode=kv").Write(t.Context(), batch), "the bucket does not exist")
 
 	admin := client.UserInfo("admin", "admin")
 	if err := choose(t, stream+"stream-more&create=true&replicas=1").Write(t.Context(), batch); err != nil {
 		t.Errorf("a stream that the sink makes: %v", err)
 	}
-	commands := testpages.Commands(setUp.Blocks()[0].Text)
+	commands := testpages.Commands(block)
 	if len(commands) != 2 || strings.Join(commands[1][:3], " ") != "nats kv add" {
 		t.Fatalf("the commands are %v", commands)
 	}

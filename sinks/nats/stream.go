@@ -60,39 +60,18 @@ func (s *Sink) make(ctx context.Context, c *connection) error {
 
 // Write publishes the events of a batch, and waits for what becomes of each.
 func (s *Sink) Write(ctx context.Context, batch []*pipeline.Change) error {
-	if err := ctx.Err(); err != nil || len(batch) == 0 {
-		return err
-	}
-	ctx, done, err := s.calls.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("write to NATS: %w", err)
-	}
-	defer done()
-	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	c, err := s.get(limited)
-	if err != nil {
-		return s.about(ctx, err)
-	}
-	// A server that reads nothing holds who publishes, too.
-	defer context.AfterFunc(limited, c.dialer.cut)()
-	errs := make([]error, len(batch))
-	rounds(batch, s.o.MaxBatch, errs, func(round []int) {
+	return s.write(ctx, batch, func(ctx context.Context, c *connection, round []int, errs []error) {
 		unanswered := c.publisher.begin()
 		if unanswered == nil {
 			for _, i := range round {
 				c.publisher.publish(s.message(batch[i]))
 			}
-			unanswered = c.publisher.wait(limited, c)
+			unanswered = c.publisher.wait(ctx, c)
 		}
 		for n, i := range round {
 			_, errs[i] = c.publisher.answer(n, unanswered)
 		}
 	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return s.settle(c, batch, errs)
 }
 
 // message returns the message of a change, in place of the one before.

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-dev/fairlead/sinks/nats"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // A sink that is opened for a trial finds nothing wrong with what it would make, and makes
@@ -32,7 +33,7 @@ func TestTrialMakesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	fails(t, open(t, p, trial).Check(t.Context()), "none of the subjects fairlead.>")
+	sinktest.Fails(t, open(t, p, trial).Check(t.Context()), "none of the subjects fairlead.>")
 	for subject, some := range map[string]bool{"fairlead.*": false, "fairlead.*.*.*.*": false, "fairlead.a.*.*.*.*.*": false, "fairlead.a.>": true, "fairlead.*.*.*.*.x": true, "fairlead.*.>": true, "fairlead.>": true} {
 		p.as(func(js jetstream.JetStream) {
 			if _, err := js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "fairlead", Subjects: []string{"other.>", subject}}); err != nil {
@@ -44,7 +45,7 @@ func TestTrialMakesNothing(t *testing.T) {
 			if some && err != nil {
 				t.Errorf("%s, %s: %v", name, subject, err)
 			} else if !some {
-				fails(t, err, "none of fairlead.*.*.*.*.*")
+				sinktest.Fails(t, err, "none of fairlead.*.*.*.*.*")
 			}
 		}
 	}

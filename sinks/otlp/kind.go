@@ -37,21 +37,14 @@ func Kind() sinks.Kind {
 }
 
 func parse(v *sinks.Value) (*sinks.Spec, error) {
-	scheme := "http://"
-	if v.Secure {
-		scheme = "https://"
-	}
 	path := v.Path
 	if strings.Trim(path, "/") == "" {
 		path = "/v1/logs"
 	}
-	files, err := credentials.TLSOf(v)
+	scheme, files, err := credentials.HTTPOf(v)
 	errs := []error{err}
 	if len(v.Hosts) > 1 {
 		errs = append(errs, errors.New("several hosts are given; a receiver is one, or has a balancer before it"))
-	}
-	if !v.Secure && !files.IsZero() {
-		errs = append(errs, errors.New("ca, cert, key and server-name are for TLS; write https:// in place of http://"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -7,8 +7,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/otlp"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 var kinds = sinks.Kinds{otlp.Kind()}
@@ -64,4 +66,10 @@ func TestKindRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestMetricsOfASinkThatIsNotMade(t *testing.T) {
+	sinktest.RunMetrics(t, func(r prometheus.Registerer) (pipeline.Sink, error) {
+		return otlp.New(otlp.Options{URL: "http://127.0.0.1:1/v1/logs", Registerer: r})
+	})
 }

@@ -1,9 +1,9 @@
 package otlp
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/collectors"
 )
 
 type metrics struct {
@@ -22,13 +22,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help: "Log records that the receiver has rejected of requests that it accepted. They are lost there.",
 		}),
 	}
-	if r == nil {
-		return m, nil
-	}
-	for _, c := range []prometheus.Collector{m.requests, m.rejected} {
-		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the metrics of a sink of OTLP: %w", err)
-		}
+	if err := collectors.Register(r, "a sink of OTLP", m.requests, m.rejected); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

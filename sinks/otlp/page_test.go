@@ -18,20 +18,20 @@ import (
 
 const page = "../../docs/sinks/otlp.md"
 
-// Each block of the page has a test, or is known to have none: there is no Loki here.
-func TestPageIsTested(t *testing.T) {
-	testpages.Read(t, page).Tested(map[string]string{
-		"fairlead run ":  "TestCommandsOfPages",
-		"receivers:":     "TestPageSetUp",
-		"_time:1h ":      "TestPageAsksVictoriaLogs",
-		"{service_name=": "",
-		"jq -r ":         "TestPageAsksJQ",
-	}, ".", "../../cmd/internal/app")
+// There is no Loki here.
+func TestPage(t *testing.T) {
+	testpages.Prove(t, page, map[string]testpages.Proof{
+		"fairlead run ":  testpages.By("../../cmd/internal/app", "TestCommandsOfPages"),
+		"receivers:":     setsUp,
+		"_time:1h ":      asksVictoriaLogs,
+		"{service_name=": nil,
+		"jq -r ":         asksJQ,
+	})
 }
 
 // A Collector with the receiver of the page takes an object that one without those settings does
 // not. Its exporter, and the file for its queue, are not in the Collector that tests have.
-func TestPageSetUp(t *testing.T) {
+func setsUp(t *testing.T, block string) {
 	var config struct {
 		Receivers struct {
 			OTLP struct {
@@ -46,7 +46,7 @@ func TestPageSetUp(t *testing.T) {
 			}
 		}
 	}
-	if err := yaml.Unmarshal([]byte(testpages.Read(t, page).After("Of the Collector, with a queue that survives a restart")), &config); err != nil {
+	if err := yaml.Unmarshal([]byte(block), &config); err != nil {
 		t.Fatal(err)
 	}
 	for _, used := range config.Service.Extensions {
@@ -86,20 +86,20 @@ func deletions(t *testing.T, url string) {
 }
 
 // What the page asks VictoriaLogs has the answer in a real one, which takes OTLP.
-func TestPageAsksVictoriaLogs(t *testing.T) {
+func asksVictoriaLogs(t *testing.T, query string) {
 	server := testlogs.StartVictoriaLogs(t)
 	deletions(t, server.URL+"/insert/opentelemetry/v1/logs")
-	got := server.All(t, testpages.Read(t, page).After("What was deleted in the last hour"))
+	got := server.All(t, query)
 	if diff := cmp.Diff([]map[string]string{{"k8s.cluster.name": "edge", "fairlead.kind": "ConfigMap", "deleted": "1"}}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 // What the page asks jq has the answer in what the Collector writes.
-func TestPageAsksJQ(t *testing.T) {
+func asksJQ(t *testing.T, command string) {
 	c := testsinks.StartOtelcol(t, nil)
 	deletions(t, c.URL+"/v1/logs")
-	got := testpages.JQ(t, testpages.Read(t, page).After("With jq"), []byte(strings.Join(c.Lines(t), "\n")))
+	got := testpages.JQ(t, command, []byte(strings.Join(c.Lines(t), "\n")))
 	const configMaps = "/api/v1/namespaces/ns/configmaps/"
 	if diff := cmp.Diff([]string{configMaps + "cm-3", configMaps + "cm-2"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
@@ -34,7 +35,7 @@ func TestConnections(t *testing.T) {
 			}
 		})
 	}
-	until(t, "three writes wait for the table", func() bool {
+	testserver.Poll(t, "three writes wait for the table", func() bool {
 		return d.exec(t, `SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'RowExclusiveLock'`)[0] == "3"
 	})
 	if n := d.exec(t, `SELECT count(*) FROM pg_stat_activity WHERE usename = 'fairlead'`)[0]; n != "3" {

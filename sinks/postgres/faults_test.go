@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/testdb"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // What is wrong with the destination is no fault of a change: it is tried again, with an
@@ -142,20 +144,20 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	d := start(t)
 	schema := d.schema(t)
 	s := d.open(t, postgres.Options{Schema: schema, Timeout: 2 * time.Second})
-	insist(t, s, pod("a", 1, 1))
+	sinktest.Insist(t, s, pod("a", 1, 1))
 	blocked := session(t, d.Postgres)
 	defer blocked.Close(t.Context())
 	if _, err := blocked.Exec(t.Context(), `BEGIN; UPDATE `+schema+`.fairlead_state SET altered = false`).ReadAll(); err != nil {
 		t.Fatal(err)
 	}
 	fails(t, s, "took longer than") // whoever of the two notices it first
-	until(t, "no statement waits", func() bool {
+	testserver.Poll(t, "no statement waits", func() bool {
 		return d.exec(t, `SELECT count(*) FROM pg_stat_activity WHERE usename = 'fairlead' AND state <> 'idle'`)[0] == "0"
 	})
 	if _, err := blocked.Exec(t.Context(), `ROLLBACK`).ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	insist(t, s, pod("a", 1, 2))
+	sinktest.Insist(t, s, pod("a", 1, 2))
 }
 
 // A commit that did not wait for a standby may be lost, so it is none.
@@ -166,10 +168,10 @@ func TestCommitThatDidNotWait(t *testing.T) {
 	write(t, s, pod("a", 1, 1))
 	d.exec(t, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	d.exec(t, `SELECT pg_reload_conf()`)
-	until(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "nobody" })
+	testserver.Poll(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "nobody" })
 	wrote := make(chan error, 1)
 	go func() { wrote <- s.Write(context.Background(), []*pipeline.Change{pod("a", 1, 2)}) }()
-	until(t, "the commit waits", func() bool {
+	testserver.Poll(t, "the commit waits", func() bool {
 		return len(d.exec(t, `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'fairlead'`)) > 0
 	})
 	if err := <-wrote; err == nil || pipeline.IsPermanent(err) || !strings.Contains(err.Error(), "with a warning: canceling wait for synchronous replication") {
@@ -185,14 +187,14 @@ func TestFailover(t *testing.T) {
 	s := d.open(t, postgres.Options{Hosts: hosts, Schema: schema, Tables: postgres.Both})
 	d.exec(t, `ALTER SYSTEM SET synchronous_standby_names = 'second'`)
 	d.exec(t, `SELECT pg_reload_conf()`)
-	until(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "second" })
+	testserver.Poll(t, "the server has read its configuration", func() bool { return d.exec(t, `SHOW synchronous_standby_names`)[0] == "second" })
 	write(t, s, pod("a", 1, 1), pod("b", 1, 1))
 	fails(t, d.open(t, postgres.Options{Hosts: hosts[:1], Schema: schema}), "it is a standby", "unless name= is given", `"Failover"`)
 	d.Kill(t)
 	query(t, standby, `SELECT pg_promote()`)
 	fails(t, s, "")
 	batch := []*pipeline.Change{pod("a", 1, 2), gone("b", 1, 2)}
-	until(t, "the promoted standby is found", func() bool { return s.Write(t.Context(), batch) == nil })
+	testserver.Poll(t, "the promoted standby is found", func() bool { return s.Write(t.Context(), batch) == nil })
 	promoted := &database{standby, standby.Addr()}
 	if got := promoted.exec(t, `SELECT name, sequence, deleted_at IS NULL FROM `+schema+`.fairlead_state ORDER BY name`); strings.Join(got, " ") != "a|2|t b|2|f" {
 		t.Errorf("the new primary has %q", got)

@@ -7,9 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 func parse(text string) (*sinks.Spec, error) { return sinks.Kinds{postgres.Kind()}.Parse(text) }
@@ -91,4 +94,10 @@ func TestKind(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func TestMetricsOfASinkThatIsNotMade(t *testing.T) {
+	sinktest.RunMetrics(t, func(r prometheus.Registerer) (pipeline.Sink, error) {
+		return postgres.Open(postgres.Options{Hosts: []string{"127.0.0.1:1"}, Database: "d", User: "u", Registerer: r})
+	})
 }

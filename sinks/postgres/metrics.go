@@ -1,9 +1,9 @@
 package postgres
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/collectors"
 )
 
 // metrics are those of one sink, looked up once. Whoever passes the registerer labels
@@ -35,13 +35,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Attempts to remove rows after their retention that failed.",
 		}),
 	}
-	if reg == nil {
-		return m, nil
-	}
-	for _, c := range []prometheus.Collector{m.altered, m.rows, m.purged, m.failed} {
-		if err := reg.Register(c); err != nil {
-			return nil, fmt.Errorf("register metrics of PostgreSQL: %w", err)
-		}
+	if err := collectors.Register(reg, "a sink in PostgreSQL", m.altered, m.rows, m.purged, m.failed); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

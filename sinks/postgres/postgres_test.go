@@ -129,21 +129,6 @@ func (d *database) open(t testing.TB, o postgres.Options) *postgres.Sink {
 	return s
 }
 
-// until waits for a condition.
-func until(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	limit := time.After(time.Minute)
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
-		select {
-		case <-again.C:
-		case <-limit:
-			t.Fatalf("not so within a minute: %s", what)
-		}
-	}
-}
-
 var pods = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 
 // origin is that of pods of a cluster in a term.
@@ -173,19 +158,6 @@ func write(t testing.TB, s pipeline.Sink, batch ...*pipeline.Change) {
 	if err := s.Write(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// insist writes until it succeeds, as the pipeline does: with a short timeout a machine
-// that is busy may take longer.
-func insist(t testing.TB, s pipeline.Sink, batch ...*pipeline.Change) {
-	t.Helper()
-	until(t, "the batch is written", func() bool {
-		err := s.Write(t.Context(), batch)
-		if pipeline.IsPermanent(err) {
-			t.Fatal(err)
-		}
-		return err == nil
-	})
 }
 
 // fails writes a change, and checks that the error is transient and says all of that.

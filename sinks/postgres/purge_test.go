@@ -10,8 +10,10 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/fairlead-dev/fairlead/internal/testdb"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 // The server ends a round of the purge that takes too long, as it ends a write.
@@ -19,7 +21,7 @@ func TestPurgeLeavesNothingBehind(t *testing.T) {
 	d := start(t)
 	schema := d.schema(t)
 	s := d.open(t, postgres.Options{Schema: schema, Timeout: 2 * time.Second})
-	insist(t, s, pod("a", 1, 1))
+	sinktest.Insist(t, s, pod("a", 1, 1))
 	blocked := session(t, d.Postgres)
 	defer blocked.Close(t.Context())
 	if _, err := blocked.Exec(t.Context(), `BEGIN; LOCK TABLE `+schema+`.fairlead_state IN EXCLUSIVE MODE`).ReadAll(); err != nil {
@@ -28,13 +30,13 @@ func TestPurgeLeavesNothingBehind(t *testing.T) {
 	if err := s.Purge(t.Context()); err == nil {
 		t.Error("a table that is locked is purged")
 	}
-	until(t, "no statement waits", func() bool {
+	testserver.Poll(t, "no statement waits", func() bool {
 		return d.exec(t, `SELECT count(*) FROM pg_stat_activity WHERE usename = 'fairlead' AND state <> 'idle'`)[0] == "0"
 	})
 	if _, err := blocked.Exec(t.Context(), `ROLLBACK`).ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the table is purged", func() bool { return s.Purge(t.Context()) == nil })
+	testserver.Poll(t, "the table is purged", func() bool { return s.Purge(t.Context()) == nil })
 }
 
 // What one round has removed is not read by the next ones, although an older transaction
@@ -66,7 +68,7 @@ func TestPurgeReadsRowsOnce(t *testing.T) {
 		t.Errorf("%s rows are left", got[0])
 	}
 	read := 0
-	until(t, "the server counts what was read", func() bool {
+	testserver.Poll(t, "the server counts what was read", func() bool {
 		read, _ = strconv.Atoi(d.exec(t, `SELECT idx_tup_read FROM pg_stat_user_indexes WHERE schemaname = '`+o.Schema+`' AND indexrelname = 'fairlead_history_observed'`)[0])
 		return read >= rows
 	})

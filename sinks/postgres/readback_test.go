@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
@@ -45,7 +46,7 @@ func TestReadBack(t *testing.T) {
 	if err := s.ReadBack(ctx, "edge", "pods", func(sinks.Held) error { cancel(); return nil }); err == nil {
 		t.Error("ReadBack does not end with its context")
 	}
-	until(t, "the statements have ended", func() bool {
+	testserver.Poll(t, "the statements have ended", func() bool {
 		return d.exec(t, `SELECT count(*) FROM pg_stat_activity WHERE usename = 'fairlead' AND state = 'active'`)[0] == "0"
 	})
 	history := d.open(t, postgres.Options{Schema: o.Schema, Tables: postgres.History})

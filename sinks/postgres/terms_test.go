@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
@@ -66,7 +67,7 @@ func TestTermsAtTheSameTime(t *testing.T) {
 	write(t, first, pod("a", 1, 1))
 	waits := func(name string) {
 		t.Helper()
-		until(t, name+" waits", func() bool {
+		testserver.Poll(t, name+" waits", func() bool {
 			return d.exec(t, `SELECT count(*) FROM pg_stat_activity WHERE usename = 'fairlead' AND wait_event_type = 'Lock'`)[0] == "1"
 		})
 	}

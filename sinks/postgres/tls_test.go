@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/testca"
 	"github.com/fairlead-dev/fairlead/internal/testdb"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 )
 
 // The sink of the program's flag, which verifies the server, shows a certificate, and
@@ -32,7 +33,7 @@ func TestTLS(t *testing.T) {
 	}
 	d.exec(t, `ALTER SYSTEM SET ssl = on`)
 	d.exec(t, `SELECT pg_reload_conf()`)
-	until(t, "the server has TLS", func() bool { return d.exec(t, `SHOW ssl`)[0] == "on" })
+	testserver.Poll(t, "the server has TLS", func() bool { return d.exec(t, `SHOW ssl`)[0] == "on" })
 
 	client, err := users.Client("the-client", nil)
 	if err != nil {

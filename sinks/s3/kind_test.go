@@ -8,8 +8,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 var kinds = sinks.Kinds{s3.Kind()}
@@ -59,4 +61,10 @@ func TestKindRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestMetricsOfASinkThatIsNotMade(t *testing.T) {
+	sinktest.RunMetrics(t, func(r prometheus.Registerer) (pipeline.Sink, error) {
+		return s3.New(s3.Options{Host: "127.0.0.1:1", Bucket: "changes", Credentials: keys("a", "b"), Registerer: r})
+	})
 }

@@ -1,9 +1,9 @@
 package s3
 
 import (
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-dev/fairlead/internal/collectors"
 )
 
 // metrics count what is stored, for which a store charges.
@@ -25,13 +25,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		stored: segments.WithLabelValues("stored"), failed: segments.WithLabelValues("failed"),
 		storedBytes: bytes.WithLabelValues("stored"), plainBytes: bytes.WithLabelValues("events"),
 	}
-	if r == nil {
-		return m, nil
-	}
-	for _, c := range []prometheus.Collector{segments, bytes} {
-		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the metrics of a sink in S3: %w", err)
-		}
+	if err := collectors.Register(r, "a sink in S3", segments, bytes); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -83,10 +83,6 @@ func New(o Options) (*Sink, error) {
 		o.Timeout = DefaultTimeout
 	}
 	s := &Sink{o: o, transport: newTransport(o.TLS), redactor: redact.New()}
-	var err error
-	if s.metrics, err = newMetrics(o.Registerer); err != nil {
-		return nil, err
-	}
 	s.provider = newProvider(o.Credentials, s.transport.client(), o.Timeout, s.redactor.Note)
 	options := &minio.Options{
 		Creds:        miniocredentials.New(s.provider),
@@ -96,6 +92,7 @@ func New(o Options) (*Sink, error) {
 		BucketLookup: o.lookup(),
 		MaxRetries:   1, // the batcher tries again
 	}
+	var err error
 	if s.client, err = minio.New(o.Host, options); err != nil {
 		return nil, fmt.Errorf("sink in S3: %w", err)
 	}
@@ -103,6 +100,9 @@ func New(o Options) (*Sink, error) {
 		s.client.SetAppInfo(name, version)
 	}
 	s.encoders.New = func() any { return newEncoder() }
+	if s.metrics, err = newMetrics(o.Registerer); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -15,43 +15,36 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/testpages"
 	"github.com/fairlead-dev/fairlead/internal/testsinks"
 	"github.com/fairlead-dev/fairlead/pipeline"
-	"github.com/fairlead-dev/fairlead/sinks"
 	"github.com/fairlead-dev/fairlead/sinks/s3"
+	"github.com/fairlead-dev/fairlead/sinks/sinktest"
 )
 
 const page = "../../docs/sinks/s3.md"
 
-// Each block of the page has a test, or is known to have none: there is no AWS here, and neither
-// DuckDB nor Athena.
-func TestPageIsTested(t *testing.T) {
-	testpages.Read(t, page).Tested(map[string]string{
-		"BUCKET/PREFIX/": "TestSegments",
-		"aws s3api ":     "",
-		"curl ":          "TestPageMakesABucket",
-		`{"Version":`:    "TestPageSetUp",
-		"fairlead run ":  "TestCommandsOfPages",
-		"cat >":          "TestPageSetUp",
-		"aws s3 cp ":     "TestPageAnswersItsQuestions",
-		"import (":       "TestPageAnswersItsQuestions",
-		"WITH last AS":   "",
-		"CREATE EXTERNA": "",
-	}, ".", "../../cmd/internal/app")
-}
-
-// setUp returns what the page says of the set-up.
-func setUp(t *testing.T) *testpages.Page {
-	t.Helper()
-	return testpages.Read(t, page).Part("## Set-up")
+// There is no AWS here, and neither DuckDB nor Athena.
+func TestPage(t *testing.T) {
+	testpages.Prove(t, page, map[string]testpages.Proof{
+		"BUCKET/PREFIX/": testpages.By(".", "TestSegments"),
+		"aws s3api ":     nil,
+		"curl ":          makesABucket,
+		`{"Version":`:    mayWrite,
+		"fairlead run ":  testpages.By("../../cmd/internal/app", "TestCommandsOfPages"),
+		"cat >":          testpages.By(".", "mayWrite"),
+		"aws s3 cp ":     testpages.By(".", "TestPageAnswersItsQuestions"),
+		"import (":       testpages.By(".", "TestPageAnswersItsQuestions"),
+		"WITH last AS":   nil,
+		"CREATE EXTERNA": nil,
+	})
 }
 
 // A real curl makes the bucket as the page has it do that.
-func TestPageMakesABucket(t *testing.T) {
+func makesABucket(t *testing.T, block string) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Skip("there is no curl here: ", err)
 	}
 	s := testsinks.StartVersityGW(t, nil)
-	command := testpages.Commands(setUp(t).After("Without that CLI, curl makes"))[0]
+	command := testpages.Commands(block)[0]
 	if len(command) < 2 || command[0] != "curl" {
 		t.Fatalf("the page has %v", command)
 	}
@@ -70,18 +63,9 @@ func TestPageMakesABucket(t *testing.T) {
 
 // With the keys in a file as the page shows it, and the one right that it asks for, the sink
 // writes and is checked. It may write nowhere else.
-func TestPageSetUp(t *testing.T) {
+func mayWrite(t *testing.T, policy string) {
 	s := testsinks.StartVersityGW(t, nil)
-	blocks := setUp(t).Blocks()
-	var policy, file string
-	for _, b := range blocks {
-		if b.Language == "json" {
-			policy = b.Text
-		}
-		if strings.HasPrefix(b.Text, "cat >") {
-			file = b.Text
-		}
-	}
+	file := testpages.Read(t, page).After("With keys in a file")
 	_, keys, ok := strings.Cut(file, "<<EOF\n")
 	keys, rest, ends := strings.Cut(keys, "EOF\n")
 	user := regexp.MustCompile(`(?m)^aws_access_key_id = (\S+)$`).FindStringSubmatch(keys)
@@ -100,16 +84,7 @@ func TestPageSetUp(t *testing.T) {
 	sink := testpages.Commands(rest)[0].Flag("--sink")[0]
 	sink = strings.NewReplacer("minio.storage.svc:9000/audit", s.Host+"/my-audit/PREFIX", "/etc/fairlead/s3", path, "&ca=/etc/fairlead/ca.crt", "&tls=false").Replace(sink)
 	for prefix, may := range map[string]bool{"fairlead": true, "elsewhere": false} {
-		spec, err := kinds.Parse(strings.Replace(sink, "PREFIX", prefix, 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		opened, err := spec.Open(t.Context(), sinks.Env{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		segments := opened.(*s3.Sink)
-		defer segments.Close()
+		segments := sinktest.Choose(t, kinds, strings.Replace(sink, "PREFIX", prefix, 1)).(*s3.Sink)
 		for what, err := range map[string]error{
 			"Check": segments.Check(t.Context()), "Write": segments.Write(t.Context(), []*pipeline.Change{change("a", 1)}),
 		} {

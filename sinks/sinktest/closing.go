@@ -19,13 +19,13 @@ func closes(t *testing.T, s Stand) {
 		t.Skip("no second sink can be opened")
 	}
 	all := []*pipeline.Change{state("a", 1)}
-	s.insist(t, all...) // what the destination needs for that, it has from now on
+	Insist(t, s.Sink, all...) // what the destination needs for that, it has from now on
 	s.check(t, all)
 	others, sockets := goleak.IgnoreCurrent(), openSockets()
 
 	idle := s
 	idle.Sink = s.Open()
-	idle.insist(t, state("b", 1))
+	Insist(t, idle.Sink, state("b", 1))
 	idle.close(t)
 	late := state("c", 1)
 	idle.fails(t, t.Context(), late)
@@ -35,7 +35,7 @@ func closes(t *testing.T, s Stand) {
 	if s.Hang != nil {
 		busy := s
 		busy.Sink = s.Open()
-		busy.insist(t, state("d", 1))
+		Insist(t, busy.Sink, state("d", 1))
 		s.Hang()
 		ended := make(chan struct{})
 		go func() {
@@ -49,7 +49,7 @@ func closes(t *testing.T, s Stand) {
 		nothingIsLeft(t, others, sockets)
 		all = append(all, state("d", 1))
 	}
-	s.insist(t, late)
+	Insist(t, s.Sink, late)
 	s.check(t, append(all, state("b", 1), late))
 }
 

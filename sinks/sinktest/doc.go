@@ -9,7 +9,11 @@
 // obeys its context. [RunState] does so for a destination that holds what is now, and
 // not what happened. [RunRefusing] checks what a sink says of changes that it refuses by
 // themselves, [RunPoison] of those that its destination refuses for what they are, and
-// [RunOutages] what it does while its destination is away, and when it is closed.
+// [RunOutages] what it does while its destination is away, and when it is closed. [RunMetrics]
+// checks that a sink that cannot be made leaves no metrics behind.
+//
+// For tests of one's own there are [Choose], [Insist] and [Fails], changes ([Pod], [Gone],
+// [Traced]), and [Fleet]: what happens to Pods of two clusters, with what a reader has to find.
 //
 // # Usage
 //

@@ -94,39 +94,15 @@ func (s *Stand) fails(t *testing.T, ctx context.Context, batch ...*pipeline.Chan
 	}
 }
 
-// insist writes until the batch is accepted, as the batcher does.
-func (s *Stand) insist(t *testing.T, batch ...*pipeline.Change) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
-	defer cancel()
-	for {
-		err := s.Sink.Write(ctx, batch)
-		if err == nil {
-			return
-		}
-		if partial, ok := errors.AsType[*pipeline.BatchError](err); ok {
-			batch = again(t, batch, partial)
-		} else if pipeline.IsPermanent(err) {
-			t.Fatalf("refused for good: %v", err)
-		}
-		wait := time.NewTimer(50 * time.Millisecond)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			t.Fatalf("not accepted within %s: %v", Patience, err)
-		}
-	}
-}
-
 func comesBack(t *testing.T, s Stand) {
 	all := []*pipeline.Change{state("a", 1), state("b", 1)}
-	s.insist(t, all...)
+	Insist(t, s.Sink, all...)
 	for v := 2; v <= 3; v++ {
 		s.Stop()
 		batch := []*pipeline.Change{state("a", v), state("c", v)}
 		s.fails(t, t.Context(), batch...)
 		s.Start()
-		s.insist(t, batch...)
+		Insist(t, s.Sink, batch...)
 		all = append(all, batch...)
 		s.check(t, all)
 	}
@@ -138,7 +114,7 @@ func awayAtFirst(t *testing.T, s Stand) {
 	s.fails(t, t.Context(), batch...)
 	s.fails(t, t.Context(), batch...)
 	s.Start()
-	s.insist(t, batch...)
+	Insist(t, s.Sink, batch...)
 	s.check(t, batch)
 }
 
@@ -152,7 +128,7 @@ func hangs(t *testing.T, s Stand) {
 		defer s.close(t)
 	}
 	first := state("a", 1)
-	s.insist(t, first)
+	Insist(t, s.Sink, first)
 	s.Hang()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -165,7 +141,7 @@ func hangs(t *testing.T, s Stand) {
 	cancel()
 	within(t, ended, "Write has not returned after its context ended")
 	s.Resume()
-	s.insist(t, state("a", 2), state("b", 1))
+	Insist(t, s.Sink, state("a", 2), state("b", 1))
 	s.check(t, []*pipeline.Change{first, state("a", 2), state("b", 1)})
 }
 

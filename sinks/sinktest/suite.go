@@ -157,7 +157,7 @@ func compact(raw []byte) []byte {
 }
 
 // again returns the changes of the batch that have to be written again.
-func again(t *testing.T, batch []*pipeline.Change, partial *pipeline.BatchError) []*pipeline.Change {
+func again(t testing.TB, batch []*pipeline.Change, partial *pipeline.BatchError) []*pipeline.Change {
 	t.Helper()
 	if len(partial.Failed) == 0 {
 		t.Fatal("a BatchError without a failed change")

@@ -3,11 +3,9 @@ package fleet
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/fairlead-dev/fairlead/internal/apiclient"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
@@ -20,7 +18,7 @@ func KubeconfigKind() Kind {
 			Params:  []Param{{Name: "contexts", Type: spec.List, Meaning: "the contexts that are members; without it all are"}},
 		},
 		Parse: func(v *Value, _ ParseOptions) (Provider, error) {
-			path, err := expandHome(v.Rest)
+			path, err := apiclient.ExpandHome(v.Rest)
 			p := &kubeconfigProvider{value: v.Text, path: path, contexts: v.List("contexts")}
 			for i, name := range p.contexts {
 				if slices.Contains(p.contexts[:i], name) {
@@ -43,22 +41,8 @@ func DirKind() Kind {
 			Summary: "each file is a kubeconfig, its base name the member's name; changes take effect within seconds",
 		},
 		Parse: func(v *Value, _ ParseOptions) (Provider, error) {
-			path, err := expandHome(v.Rest)
+			path, err := apiclient.ExpandHome(v.Rest)
 			return &dirProvider{value: v.Text, path: path}, err
 		},
 	}
-}
-
-// expandHome does what the shell does not, because "~" is not at the beginning
-// of the word.
-func expandHome(path string) (string, error) {
-	below, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("the home directory is unknown (%w); write the whole path", err)
-	}
-	return filepath.Join(home, below), nil
 }

@@ -43,18 +43,12 @@ func ParseEndpoint(text string) (*Endpoint, error) {
 	}
 	e := &Endpoint{tokenFile: v.Str("token-file"), headerFile: v.Str("header-file")}
 	var errs []error
-	if e.tls, err = credentials.TLSOf(v); err != nil {
+	var scheme string
+	if scheme, e.tls, err = credentials.HTTPOf(v); err != nil {
 		errs = append(errs, err)
 	}
 	if len(v.Hosts) > 1 {
 		errs = append(errs, errors.New("several hosts are given; a receiver is one, or has a balancer before it"))
-	}
-	scheme := "https://"
-	if !v.Secure {
-		scheme = "http://"
-		if !e.tls.IsZero() {
-			errs = append(errs, errors.New("ca, cert, key and server-name are for TLS; write https:// in place of http://"))
-		}
 	}
 	if err := v.Explain(errs...); err != nil {
 		return nil, err
