@@ -156,14 +156,16 @@ func (w *writer) run(ctx context.Context) error {
 func (w *writer) begin(all bool) *transaction {
 	t := &transaction{writer: w, parts: map[*cluster]*part{}}
 	w.mu.Lock()
+	early := time.Now().Before(w.retryAt)
 	for k, stored := range w.waiting {
-		w.waiters = append(w.waiters, waiter{k, stored})
+		if !early || !k.failing.Load() { // else one channel for all who come until its next turn
+			w.waiters = append(w.waiters, waiter{k, stored})
+			delete(w.waiting, k)
+		}
 	}
 	flushed := maps.Clone(w.flushed)
-	clear(w.waiting)
 	clear(w.flushed)
 	w.mu.Unlock()
-	early := time.Now().Before(w.retryAt)
 	cursors := w.cursors()
 	for _, c := range cursors {
 		if early && c.cluster.failing.Load() {
@@ -282,6 +284,12 @@ func (w *writer) record(k *cluster, err error) {
 	s := &k.storing
 	if was := k.failing.Swap(err != nil); was != (err != nil) {
 		s.since, s.round = time.Now(), w.round
+		switch {
+		case err == nil:
+			s.refused = nil
+		case s.refused != nil:
+			close(s.refused)
+		}
 	}
 	if err != nil {
 		s.lastError = err.Error()
