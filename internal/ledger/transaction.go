@@ -109,7 +109,7 @@ func (t *transaction) oneByOne(ctx context.Context, parts []*part) {
 // apply stores some parts in one transaction of the store.
 func (t *transaction) apply(ctx context.Context, parts []*part) error {
 	w := t.writer
-	updates := []Update{{Cursor: termKey, Check: w.check}}
+	updates := []Update{{Cursor: termKey, Check: w.ledger.checkTerm}}
 	records := 0
 	for _, p := range parts {
 		updates = append(updates, p.updates...)
