@@ -63,6 +63,7 @@ type storing struct {
 	attempts  int           // that failed since it did not
 	round     uint64        // as since
 	told      bool          // in the log
+	tried     uint64        // the round in which its part was refused by itself last; 0: it was not since it was stored
 	refused   chan struct{} // closed while failing; nil: nobody has asked since it did last
 }
 

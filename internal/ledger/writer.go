@@ -158,6 +158,7 @@ func (w *writer) run(ctx context.Context) error {
 
 // begin puts a transaction together: of intents only, or with everything.
 func (w *writer) begin(all bool) *transaction {
+	w.round++
 	t := &transaction{writer: w, parts: map[*cluster]*part{}}
 	w.mu.Lock()
 	early := time.Now().Before(w.retryAt)
@@ -237,25 +238,41 @@ func (w *writer) commit(ctx context.Context, all bool) error {
 
 // settle records which clusters' parts are stored, and wakes the waiters for them.
 func (w *writer) settle(t *transaction) {
-	w.round++
-	if t.stored > 0 {
-		w.took = w.round
+	for _, p := range t.parts {
+		w.record(p)
 	}
-	for k, p := range t.parts {
-		w.record(k, p.err)
-	}
-	failing := w.fails(t)
+	failing := w.fails()
 	w.report(failing, t.err)
 	for k := range t.parts {
 		w.reportCluster(k, failing)
 	}
+	w.wakeFor(func(k *cluster) bool { return !k.failing.Load() && (!failing || t.parts[k] != nil) })
+}
+
+// stored records that parts are stored, while others may not be yet, and wakes the waiters
+// for them.
+func (w *writer) stored(parts []*part) {
+	w.took = w.round
+	are := make(map[*cluster]bool, len(parts))
+	for _, p := range parts {
+		w.record(p)
+		are[p.cluster] = true
+	}
+	if w.failing.Load() && !w.fails() {
+		w.report(false, nil)
+	}
+	w.wakeFor(func(k *cluster) bool { return are[k] })
+}
+
+// wakeFor wakes the waiters for some clusters.
+func (w *writer) wakeFor(are func(*cluster) bool) {
 	left := w.waiters[:0]
 	for _, o := range w.waiters {
-		if o.cluster.failing.Load() || failing && t.parts[o.cluster] == nil {
+		if are(o.cluster) {
+			close(o.stored)
+		} else {
 			left = append(left, o)
-			continue
 		}
-		close(o.stored)
 	}
 	clear(w.waiters[len(left):])
 	w.waiters = left
@@ -264,8 +281,8 @@ func (w *writer) settle(t *transaction) {
 // fails reports whether the store is taken to fail, and not only what some clusters
 // have for it: it has failed for all clusters, or for more than one since it last
 // took anything.
-func (w *writer) fails(t *transaction) bool {
-	if t.err == nil && !t.skipped {
+func (w *writer) fails() bool {
+	if len(w.refused) == 0 {
 		return false
 	}
 	l := w.ledger
@@ -281,15 +298,11 @@ func (w *writer) fails(t *transaction) bool {
 }
 
 // record keeps whether the store has taken a cluster's part.
-func (w *writer) record(k *cluster, err error) {
+func (w *writer) record(p *part) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	k, err := p.cluster, p.err
 	s := &k.storing
-	if err != nil {
-		w.refused[k] = struct{}{}
-	} else {
-		delete(w.refused, k)
-	}
 	if was := k.failing.Swap(err != nil); was != (err != nil) {
 		s.since, s.round = time.Now(), w.round
 		switch {
@@ -299,12 +312,17 @@ func (w *writer) record(k *cluster, err error) {
 			close(s.refused)
 		}
 	}
-	if err != nil {
-		s.lastError = err.Error()
-		s.attempts++
-	} else {
-		s.lastError, s.attempts = "", 0
+	if err == nil {
+		s.lastError, s.attempts, s.tried = "", 0, 0
+		delete(w.refused, k)
+		return
 	}
+	s.lastError = err.Error()
+	s.attempts++
+	if p.alone {
+		s.tried = w.round
+	}
+	w.refused[k] = struct{}{}
 }
 
 // reportCluster logs when the store begins to refuse a cluster's part, and when it takes it
