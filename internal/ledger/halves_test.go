@@ -87,96 +87,102 @@ func isClosed(c <-chan struct{}) bool {
 // One cluster that is refused is found by halves, and the others are told as soon as they
 // are stored. From then on it is stored apart.
 func TestARefusedPartIsFoundByHalves(t *testing.T) {
-	m := newMany(t, 1000)
-	var safe []<-chan struct{}
-	for _, c := range m.cursors {
-		safe = append(safe, m.begin(c))
-	}
-	bad := 500
-	m.refuses[m.cursors[bad].key] = true
-	refuse, woken := m.store.refuse, []int{}
-	m.store.refuseIf(func(updates []Update) bool {
-		n := 0
-		for _, c := range safe {
-			if isClosed(c) {
-				n++
+	synctest.Test(t, func(t *testing.T) {
+		m := newMany(t, 1000)
+		var safe []<-chan struct{}
+		for _, c := range m.cursors {
+			safe = append(safe, m.begin(c))
+		}
+		bad := 500
+		m.refuses[m.cursors[bad].key] = true
+		refuse, woken := m.store.refuse, []int{}
+		m.store.refuseIf(func(updates []Update) bool {
+			n := 0
+			for _, c := range safe {
+				if isClosed(c) {
+					n++
+				}
+			}
+			woken = append(woken, n)
+			return refuse(updates)
+		})
+		const most = 1 + 2*10 // 10 times a half
+		if n := m.commit(errPoison); n > most {
+			t.Errorf("%d transactions, want at most %d", n, most)
+		}
+		for i, c := range safe {
+			if isClosed(c) != (i != bad) {
+				t.Fatalf("cluster %d: woken %v", i, isClosed(c))
 			}
 		}
-		woken = append(woken, n)
-		return refuse(updates)
-	})
-	const most = 1 + 2*10 // 10 times a half
-	if n := m.commit(errPoison); n > most {
-		t.Errorf("%d transactions, want at most %d", n, most)
-	}
-	for i, c := range safe {
-		if isClosed(c) != (i != bad) {
-			t.Fatalf("cluster %d: woken %v", i, isClosed(c))
+		if last := woken[len(woken)-1]; last < 900 {
+			t.Errorf("before the last transaction, %d clusters were told that they are stored: %v", last, woken)
 		}
-	}
-	if last := woken[len(woken)-1]; last < 900 {
-		t.Errorf("before the last transaction, %d clusters were told that they are stored: %v", last, woken)
-	}
-	for _, c := range m.cursors {
-		m.begin(c)
-	}
-	if n := m.commit(errPoison); n != 2 || m.failing() != 1 {
-		t.Errorf("%d transactions, %d clusters fail; want one of all that are well, and one of the refused one", n, m.failing())
-	}
-	m.ledger.writer.retryAt = time.Now().Add(time.Hour)
-	m.begin(m.cursors[1])
-	m.begin(m.cursors[bad])
-	if n := m.commit(nil); n != 1 {
-		t.Errorf("%d transactions before the refused one is tried again, want 1", n)
-	}
-	m.ledger.writer.retryAt = time.Time{}
-	m.store.refuseIf(nil)
-	if n := m.commit(nil); n != 1 || m.failing() != 0 {
-		t.Errorf("%d transactions, %d clusters fail; want one that stores what is left", n, m.failing())
-	}
+		for _, c := range m.cursors {
+			m.begin(c)
+		}
+		if n := m.commit(errPoison); n != 2 || m.failing() != 1 {
+			t.Errorf("%d transactions, %d clusters fail; want one of all that are well, and one of the refused one", n, m.failing())
+		}
+		m.ledger.writer.retryAt = time.Now().Add(time.Hour)
+		m.begin(m.cursors[1])
+		m.begin(m.cursors[bad])
+		if n := m.commit(nil); n != 1 {
+			t.Errorf("%d transactions before the refused one is tried again, want 1", n)
+		}
+		m.ledger.writer.retryAt = time.Time{}
+		m.store.refuseIf(nil)
+		if n := m.commit(nil); n != 1 || m.failing() != 0 {
+			t.Errorf("%d transactions, %d clusters fail; want one that stores what is left", n, m.failing())
+		}
+	})
 }
 
 // So many in a row are refused that the store is left alone. The others come to be stored
 // all the same, and those of the refused that the store takes again.
 func TestManyRefusedPartsHoldUpNoOther(t *testing.T) {
-	m := newMany(t, 1000)
-	const bad = 3 * giveUpAfter
-	for i, c := range m.cursors {
-		if i < bad {
-			m.refuses[c.key] = true
-		} else {
-			m.begin(c) // more of it: the refused come first
+	synctest.Test(t, func(t *testing.T) {
+		m := newMany(t, 1000)
+		const bad = 3 * giveUpAfter
+		for i, c := range m.cursors {
+			if i < bad {
+				m.refuses[c.key] = true
+			} else {
+				m.begin(c) // more of it: the refused come first
+			}
+			m.begin(c)
 		}
-		m.begin(c)
-	}
-	for round := 0; m.failing() != bad; round++ {
-		if n := m.commit(errPoison); n > 2*bad+3*12 || round > 3 {
-			t.Fatalf("round %d: %d transactions, %d clusters fail", round, n, m.failing())
+		for round := 0; m.failing() != bad; round++ {
+			if n := m.commit(errPoison); n > 2*bad+3*12 || round > 3 {
+				t.Fatalf("round %d: %d transactions, %d clusters fail", round, n, m.failing())
+			}
 		}
-	}
-	again := 0
-	for _, c := range m.cursors[:bad] {
-		if again++; again%5 == 0 {
-			delete(m.refuses, c.key)
+		again := 0
+		for _, c := range m.cursors[:bad] {
+			if again++; again%5 == 0 {
+				delete(m.refuses, c.key)
+			}
 		}
-	}
-	for round := 0; m.failing() != len(m.refuses); round++ {
-		if m.commit(errPoison); round > 6 {
-			t.Fatalf("round %d: %d clusters fail, want %d", round, m.failing(), len(m.refuses))
+		for round := 0; m.failing() != len(m.refuses); round++ {
+			if m.commit(errPoison); round > 6 {
+				t.Fatalf("round %d: %d clusters fail, want %d", round, m.failing(), len(m.refuses))
+			}
 		}
-	}
+	})
 }
 
 // A process of a later term ends it at once.
 func TestHalvesEndWithTheTerm(t *testing.T) {
-	m := newMany(t, 100)
-	for _, c := range m.cursors {
-		m.begin(c)
-	}
-	m.store.fail(fmt.Errorf("refused: %w", ErrOldTerm))
-	if n := m.commit(ErrOldTerm); n != 1 {
-		t.Errorf("%d transactions, want 1", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		m := newMany(t, 100)
+		for _, c := range m.cursors {
+			m.begin(c)
+		}
+		m.store.fail(fmt.Errorf("refused: %w", ErrOldTerm))
+		if n := m.commit(ErrOldTerm); n != 1 {
+			t.Errorf("%d transactions, want 1", n)
+		}
+	})
 }
 
 // Whoever waits for a cluster that is stored goes on while the writer still looks for those

@@ -106,9 +106,9 @@ func (q *Queue[T, K]) openAllLocked(l *lane[T, K]) {
 }
 
 // Rest has the lane of a cluster hand out nothing for a while: for a worker that has found
-// that, of that cluster, nothing can be done for now. Unlike a token, that is no limit of
-// the cluster, and is not counted as one. A lane that rests already is not kept for longer. The rest
-// ends early when a limit of the cluster changes.
+// that nothing of that cluster can be done for now. Unlike a missing token, that is not
+// counted as throttled. A lane that rests already is not kept for longer. The rest ends
+// early when a limit of the cluster changes, and without a lane there is none.
 func (q *Queue[T, K]) Rest(cluster string, d time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

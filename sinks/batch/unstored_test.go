@@ -115,8 +115,9 @@ func (s *timedSink) Write(_ context.Context, all []*pipeline.Change) error {
 // deliverBeside returns how many changes of healthy clusters reach the sink in ten seconds,
 // of 100 a second, while the store refuses what is of some others, which have much to deliver; and for
 // how long one has waited.
-func deliverBeside(t *testing.T, bad int, s *timedSink) (good int, worst time.Duration) {
+func deliverBeside(t *testing.T, bad int, write, each time.Duration) (good int, worst time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
+		s := &timedSink{write: write, change: each}
 		const clusters = 50
 		store := &partlyStore{bad: map[string]bool{}}
 		l, err := ledger.Open(t.Context(), ledger.Options{Store: store, Log: logr.Discard()})
@@ -179,10 +180,10 @@ func deliverBeside(t *testing.T, bad int, s *timedSink) (good int, worst time.Du
 
 // Clusters that the ledger cannot store, however many, leave the others what is theirs.
 func TestClustersThatCannotBeStoredHoldUpNoOther(t *testing.T) {
-	for _, sink := range []timedSink{{change: 5 * time.Millisecond}, {write: 50 * time.Millisecond}} {
-		alone, usual := deliverBeside(t, 0, &timedSink{write: sink.write, change: sink.change})
+	for _, sink := range []struct{ write, change time.Duration }{{change: 5 * time.Millisecond}, {write: 50 * time.Millisecond}} {
+		alone, usual := deliverBeside(t, 0, sink.write, sink.change)
 		for _, bad := range []int{1, 2, 3, 20} {
-			good, worst := deliverBeside(t, bad, &timedSink{write: sink.write, change: sink.change})
+			good, worst := deliverBeside(t, bad, sink.write, sink.change)
 			t.Logf("a sink of %v and %v for each, %d clusters that cannot be stored: %d of %d changes, the last after %v (%v alone)", sink.write, sink.change, bad, good, alone, worst, usual)
 			if good < alone*8/10 || worst > usual+time.Second {
 				t.Error("too few or too late")
