@@ -107,11 +107,19 @@ func claimed(first string, its schema.GroupResource, second string, what schema.
 // member have settled that before (see settle), unless they have looked at
 // different moments; then the one that follows the objects goes on.
 //
-// One Claims serves any number of clusters. Its methods may be called from any
-// goroutine.
+// One Claims serves any number of clusters, and what a stream asks of it costs the same
+// however many there are. Its methods may be called from any goroutine.
 type Claims struct {
-	mu   sync.Mutex
-	held map[*Stream]claim
+	mu     sync.Mutex
+	held   map[*Stream]claim
+	of     map[objects][]*Stream // that hold them, each in another namespace
+	looked int                   // streams that take has looked at, for tests
+}
+
+// objects are those of a resource, by whichever of its names, in a cluster.
+type objects struct {
+	cluster  string
+	resource schema.GroupResource // as objectsOf returns it
 }
 
 type claim struct {
@@ -120,8 +128,12 @@ type claim struct {
 	namespace string
 }
 
+func (c claim) objects() objects { return objects{c.cluster, objectsOf(c.resource)} }
+
 // NewClaims returns an empty Claims.
-func NewClaims() *Claims { return &Claims{held: map[*Stream]claim{}} }
+func NewClaims() *Claims {
+	return &Claims{held: map[*Stream]claim{}, of: map[objects][]*Stream{}}
+}
 
 // take makes s the one that follows resource in namespace (empty: all). It
 // gives up what s held before, also on an error.
@@ -131,15 +143,16 @@ func (c *Claims) take(s *Stream, resource schema.GroupResource, namespace string
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.held, s)
+	c.releaseLocked(s)
 	want := claim{s.cluster, resource, namespace}
-	for other, have := range c.held {
-		if have.cluster == want.cluster && objectsOf(have.resource) == objectsOf(resource) &&
-			(have.namespace == want.namespace || have.namespace == "" || want.namespace == "") {
+	for _, other := range c.of[want.objects()] {
+		c.looked++
+		if have := c.held[other]; have.namespace == namespace || have.namespace == "" || namespace == "" {
 			return claimed(other.name, have.resource, s.name, resource)
 		}
 	}
 	c.held[s] = want
+	c.of[want.objects()] = append(c.of[want.objects()], s)
 	return nil
 }
 
@@ -149,5 +162,18 @@ func (c *Claims) release(s *Stream) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.releaseLocked(s)
+}
+
+func (c *Claims) releaseLocked(s *Stream) {
+	have, ok := c.held[s]
+	if !ok {
+		return
+	}
 	delete(c.held, s)
+	of := have.objects()
+	left := slices.DeleteFunc(c.of[of], func(other *Stream) bool { return other == s })
+	if c.of[of] = left; len(left) == 0 {
+		delete(c.of, of)
+	}
 }

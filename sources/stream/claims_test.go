@@ -1,10 +1,13 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/sources/member"
@@ -74,4 +77,40 @@ func TestWhoIsGivenWayTo(t *testing.T) {
 			t.Errorf("error %q, want %q", s.LastError, want)
 		}
 	})
+}
+
+// TestClaimsLookAtNoOtherCluster: a claim costs the same in a large fleet, as each new session of
+// each stream makes one, and of many streams at once. What is released is forgotten.
+func TestClaimsLookAtNoOtherCluster(t *testing.T) {
+	claims := NewClaims()
+	resources := []string{"pods", "configmaps", "secrets", "services", "nodes"}
+	var fleet []*Stream
+	for i := range 400 {
+		for range resources {
+			fleet = append(fleet, &Stream{cluster: fmt.Sprintf("c%d", i), name: "s"})
+		}
+	}
+	for range 2 { // joining, and again in a new session
+		for i, s := range fleet {
+			if err := claims.take(s, schema.GroupResource{Resource: resources[i%len(resources)]}, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if claims.looked > 0 {
+		t.Errorf("%d streams of others were looked at, want none", claims.looked)
+	}
+	another := &Stream{cluster: "c7", name: "another"}
+	for _, namespace := range []string{"", "a"} {
+		if err := claims.take(another, schema.GroupResource{Resource: "pods"}, namespace); !errors.Is(err, errClaimed) {
+			t.Errorf("a second stream of the pods of c7 in namespace %q: %v, want that they are claimed", namespace, err)
+		}
+	}
+	for _, s := range fleet {
+		claims.release(s)
+	}
+	claims.release(another) // which holds nothing
+	if n := len(claims.held) + len(claims.of); n > 0 {
+		t.Errorf("%d entries are left of streams that have ended", n)
+	}
 }
