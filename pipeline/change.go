@@ -90,6 +90,17 @@ type Tracker interface {
 	Ack(c *Change)
 }
 
+// StoreTracker is a Tracker whose records go to a store that may refuse those of one
+// cluster, and take those of others.
+type StoreTracker interface {
+	Tracker
+	// StoreRefuses returns what is closed once the store has refused the records of the
+	// tracker's cluster, and stays so until it takes them. It is asked after Begin: that
+	// change will not be safe soon, and holds up others for nothing. It does not block.
+	// nil, or what is not closed: the store does not refuse them, as far as is known.
+	StoreRefuses() <-chan struct{}
+}
+
 // Rereader is a Tracker whose objects can be read again: a change of it may give its
 // object up while it waits (Change.Evict).
 type Rereader interface {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"crypto/rand"
-	"sync"
 	"time"
 )
 
@@ -71,7 +70,7 @@ type cursor struct {
 	// its ID, and another one take the ID that it had.
 	key string
 
-	mu   sync.Mutex
+	mu   cursorLock
 	head head
 	// acked has the states that the sink accepted, unackedUIDs the UIDs that it may
 	// hold beside them, deleted the acked deletions that a resumed watch would show
@@ -98,6 +97,7 @@ type cursor struct {
 	storedAt        string // the resume point in the store; "": none
 	usage           Usage
 	dropped         bool // the ledger has it no more
+	listed          inLists
 	kept            kept // of the term alone
 
 	// What follows is forgotten by a restart.
@@ -155,6 +155,7 @@ func newCursor(id StreamID, w *writer) *Cursor {
 		unstoredIntents: map[name]uint64{},
 		due:             1,
 	}}
+	c.mu.of = c.cursor
 	c.beginNumbersLocked(0)
 	c.order.init()
 	return c

@@ -40,10 +40,10 @@
 // a snapshot has refused nothing.
 //
 // Everything is stored in one transaction, as long as the store takes it. When it
-// does not, each cluster's part is tried by itself: the cursors of one cluster are a
-// shard. Nothing in one shard depends on another, each has its own status (see
-// Clusters), and one whose part is not stored holds up its own delivery and its own
-// Flush alone. The store is taken to fail as a whole when it takes nothing of any.
+// does not, it is given halves, down to the part of one cluster: the cursors of one cluster
+// are a shard. What it refuses is given to it apart from then on. Nothing in one shard
+// depends on another, each has its own status (see Clusters), and one whose part is not
+// stored holds up its own delivery and its own Flush alone. The store is taken to fail as a whole when it takes nothing of any.
 // That is so of a store that refuses. One that does not answer holds up what waits for it
 // of all clusters, as there is one transaction at a time: the store that there is, a file,
 // has no other.

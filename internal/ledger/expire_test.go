@@ -171,24 +171,29 @@ func TestReplacedWhileTaken(t *testing.T) {
 			s := newStored(t)
 			old, _ := s.claim("uid", "")
 			s.commit(true)
+			first, _ := s.ledger.claimAs(StreamID{Cluster: "other", Resource: "pods"}, "")
+			first.mu.Lock()
+			first.headFirst = true
+			first.mu.Unlock()
 			s.hand(old, 1, at(uid3, 30), false, false)
-			id, w := old.ID(), s.ledger.writer
 			replace := func() {
-				s.ledger.Drop(id)
+				s.ledger.Drop(old.ID())
 				s.claim("uid", "")
 			}
-			w.cursors = func() []*Cursor {
-				if early {
-					replace()
+			if early {
+				replace()
+				s.commit(true)
+			} else {
+				first.mu.Lock() // the writer waits for it, and comes to the old one after
+				stored := make(chan error, 1)
+				go func() { stored <- s.ledger.writer.commit(t.Context(), true) }()
+				s.ledger.writer.awaitTaken(t)
+				replace()
+				first.mu.Unlock()
+				if err := <-stored; err != nil {
+					t.Fatal(err)
 				}
-				all := s.ledger.all()
-				if !early {
-					replace()
-				}
-				return all
 			}
-			s.commit(true)
-			w.cursors = s.ledger.all
 			s.open() // fails if there are two
 			s.commit(true)
 			c, _ := s.claim("uid", "")
@@ -196,5 +201,25 @@ func TestReplacedWhileTaken(t *testing.T) {
 				t.Errorf("the new cursor knows %d objects of the old one", known)
 			}
 		})
+	}
+}
+
+// awaitTaken waits until a transaction has taken the lists of cursors.
+func (w *writer) awaitTaken(t *testing.T) {
+	t.Helper()
+	limit, tick := time.After(time.Minute), time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		w.mu.Lock()
+		n := len(w.behind.intents) + len(w.behind.rest)
+		w.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("%d cursors are still listed", n)
+		}
 	}
 }

@@ -73,6 +73,25 @@ func (w *writer) next(k *cluster, all bool) <-chan struct{} {
 	return stored
 }
 
+// StoreRefuses returns what is closed once the store has refused the part of the cursor's
+// cluster, until it takes it: what Begin says is to be waited for takes longer then than
+// others should wait. nil: nothing outlives the process.
+func (c *Cursor) StoreRefuses() <-chan struct{} {
+	if c.writer == nil {
+		return nil
+	}
+	c.writer.mu.Lock()
+	defer c.writer.mu.Unlock()
+	s := &c.cluster.storing
+	if s.refused == nil {
+		s.refused = make(chan struct{})
+		if c.cluster.failing.Load() {
+			close(s.refused)
+		}
+	}
+	return s.refused
+}
+
 // lastError returns why a cluster's part was not stored, or why nothing was; "" if
 // it was.
 func (w *writer) lastError(k *cluster) string {

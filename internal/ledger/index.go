@@ -90,3 +90,14 @@ func (l *Ledger) all() []*Cursor {
 	l.looked += len(all)
 	return all
 }
+
+// anyTakenLocked reports whether there is a cluster with cursors whose part the store has
+// not refused. What is of no cluster says nothing of that: it is at rest.
+func (l *Ledger) anyTakenLocked() bool {
+	for _, k := range l.clusters {
+		if k.cursors > 0 && !k.failing.Load() {
+			return true
+		}
+	}
+	return false
+}

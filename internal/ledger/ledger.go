@@ -134,7 +134,7 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 		l.term.head.setTerm(t)
 		return l, nil
 	}
-	l.writer = newWriter(o.Store, cmp.Or(o.Interval, DefaultInterval), o.Log, l.toStore, l.checkTerm)
+	l.writer = newWriter(o, l)
 	l.term = newTerm(l.writer)
 	now := time.Now()
 	err := o.Store.Load(ctx, func(cursor string, stored []byte, records iter.Seq2[[]byte, []byte]) error {

@@ -35,6 +35,10 @@ func (c *Cursor) take(all bool) (batch, Update) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, u := batch{cursor: c}, Update{Cursor: c.key}
+	if c.dropped {
+		return b, u
+	}
+	c.listed.intents, c.listed.rest = false, c.listed.rest && !all
 	if len(c.kept.dirty) > 0 {
 		c.takeKeptLocked(&b, &u)
 	}

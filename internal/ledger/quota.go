@@ -58,11 +58,13 @@ type cluster struct {
 
 // storing is how the store takes a cluster's part.
 type storing struct {
-	since     time.Time // when failing last changed
-	lastError string    // empty while it does not fail
-	attempts  int       // that failed since it did not
-	round     uint64    // as since
-	told      bool      // in the log
+	since     time.Time     // when failing last changed
+	lastError string        // empty while it does not fail
+	attempts  int           // that failed since it did not
+	round     uint64        // as since
+	told      bool          // in the log
+	tried     uint64        // the round in which its part was refused by itself last; 0: it was not since it was stored
+	refused   chan struct{} // closed while failing; nil: nobody has asked since it did last
 }
 
 // taken is what all cursors of a cluster take that are of one route.

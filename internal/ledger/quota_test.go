@@ -184,7 +184,7 @@ func TestQuotaOfBytes(t *testing.T) {
 func TestClusterMetrics(t *testing.T) {
 	s, _ := full(t)
 	s.ledger.Join("b")
-	s.ledger.writer.record(s.ledger.clusters["b"], errors.New("too large"))
+	s.ledger.writer.record(&part{cluster: s.ledger.clusters["b"], err: errors.New("too large")})
 	c := NewClusterCollector(s.ledger.Clusters)
 	want := `
 # HELP fairlead_ledger_cluster_objects Objects of the cluster that the ledger knows: accepted, being delivered, or deleted not long ago.

@@ -164,17 +164,6 @@ func (l *Ledger) loadTerm(encoded []byte) error {
 	return nil
 }
 
-// toStore returns what the writer looks at.
-func (l *Ledger) toStore() []*Cursor {
-	all := l.all()
-	l.term.mu.Lock()
-	defer l.term.mu.Unlock()
-	if l.term.headDirty || len(l.term.kept.dirty) > 0 { // else it says nothing of how the store is
-		all = append(all, l.term)
-	}
-	return all
-}
-
 // cursorsOnly skips what is of no cursor.
 func cursorsOnly(visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) func(string, []byte, iter.Seq2[[]byte, []byte]) error {
 	return func(key string, head []byte, records iter.Seq2[[]byte, []byte]) error {

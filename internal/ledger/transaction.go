@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// giveUpAfter is how many clusters' parts in a row may fail, when they are stored
-// one by one, before the store is left alone until the next time.
-const giveUpAfter = 64
+// giveUpAfter is how many clusters' parts may be refused, each by itself, with nothing
+// stored in between, before the store is left alone until the next time.
+const giveUpAfter = 32
 
 // errorsShown bounds how many errors of clusters that differ make one.
 const errorsShown = 4
@@ -22,24 +22,44 @@ type transaction struct {
 	parts   map[*cluster]*part
 	skipped bool  // clusters that fail are left out
 	err     error // of what is not stored
-	stored  int   // parts
+	refused int   // parts, each by itself, since something was stored
+	oldTerm bool  // nothing is stored any more
 }
 
 // part is what a transaction stores of one cluster, and how to take that back.
 type part struct {
+	cluster *cluster
 	updates []Update
 	dropped []string
 	batches []batch
 	records int
-	bytes   int   // of keys and values
-	failing bool  // the last attempt at the cluster's part has failed
-	err     error // of the last one to store it; nil: it is stored
+	bytes   int // of keys and values
+	group   group
+	tried   uint64 // the round in which it was refused by itself last
+	err     error  // of the last attempt to store it; nil: it is stored
+	alone   bool   // that one was with nothing else
 }
+
+// group is what is stored together, if the store takes it.
+type group int
+
+const (
+	well     group = iota // the last attempt at the cluster's part was a success
+	doubtful              // it failed, together with those of others
+	refused               // it failed by itself
+	groups
+)
 
 func (t *transaction) part(k *cluster) *part {
 	p := t.parts[k]
 	if p == nil {
-		p = &part{failing: k.failing.Load()}
+		p = &part{cluster: k, tried: k.storing.tried}
+		if k.failing.Load() {
+			p.group = doubtful
+			if k.storing.tried > 0 {
+				p.group = refused
+			}
+		}
 		t.parts[k] = p
 	}
 	return p
@@ -56,32 +76,23 @@ func (t *transaction) add(b batch, u Update) {
 	}
 }
 
-// store stores the parts, all at once if the store takes them: those of clusters
-// whose last one it took, and then those of the others. When it does not take
-// them together it is given one by one, the smallest first, as one that is full
-// has room for little: what it does not take holds up its own cluster.
+// store stores the parts, group by group. Of each those come first that have waited
+// longest to be tried by themselves, and of these the smallest, as a store that is full has
+// room for little.
 func (t *transaction) store(ctx context.Context) {
-	var well, failing []*part
+	var all [groups][]*part
 	for _, p := range t.parts {
-		if p.failing {
-			failing = append(failing, p)
-		} else {
-			well = append(well, p)
-		}
+		all[p.group] = append(all[p.group], p)
 	}
-	for _, parts := range [][]*part{well, failing} {
-		if len(parts) == 0 {
-			continue
-		}
-		err := t.apply(ctx, parts)
-		if err != nil && len(parts) > 1 && !errors.Is(err, ErrOldTerm) {
-			t.oneByOne(ctx, parts)
+	for _, parts := range all {
+		slices.SortFunc(parts, func(a, b *part) int { return cmp.Or(cmp.Compare(a.tried, b.tried), cmp.Compare(a.bytes, b.bytes)) })
+		if len(parts) > 0 && !t.together(ctx, parts) && len(parts) > 1 {
+			t.inHalves(ctx, parts)
 		}
 	}
 	var errs []error
 	for k, p := range t.parts {
 		if p.err == nil {
-			t.stored++
 			continue
 		}
 		t.writer.putBack(k, p)
@@ -93,23 +104,49 @@ func (t *transaction) store(ctx context.Context) {
 	t.err = errors.Join(errs...)
 }
 
-func (t *transaction) oneByOne(ctx context.Context, parts []*part) {
-	slices.SortFunc(parts, func(a, b *part) int { return cmp.Compare(a.bytes, b.bytes) })
-	inARow := 0
-	for _, p := range parts {
-		if inARow == giveUpAfter {
-			return // with the error of all of them together
+// inHalves stores parts that the store has not taken together: both halves, and then those
+// of them that it does not take in halves again, down to those that it does not take by
+// themselves, which hold up their own clusters. So most are stored soon. Once giveUpAfter
+// parts were refused, what is left has the error of what it was last tried with.
+func (t *transaction) inHalves(ctx context.Context, parts []*part) {
+	half := len(parts) / 2
+	var again [][]*part
+	for _, half := range [][]*part{parts[:half], parts[half:]} {
+		if t.over() {
+			return
 		}
-		if inARow++; t.apply(ctx, []*part{p}) == nil {
-			inARow = 0
+		if !t.together(ctx, half) && len(half) > 1 {
+			again = append(again, half)
 		}
 	}
+	for _, half := range again {
+		t.inHalves(ctx, half)
+	}
+}
+
+// over reports whether the store is to be left alone.
+func (t *transaction) over() bool { return t.oldTerm || t.refused >= giveUpAfter }
+
+// together reports whether the store takes some parts at once, and then tells whoever
+// waits for them.
+func (t *transaction) together(ctx context.Context, parts []*part) bool {
+	err := t.apply(ctx, parts)
+	switch {
+	case err == nil:
+		t.refused = 0
+		t.writer.stored(parts)
+	case errors.Is(err, ErrOldTerm):
+		t.oldTerm = true
+	case len(parts) == 1:
+		t.refused++
+	}
+	return err == nil
 }
 
 // apply stores some parts in one transaction of the store.
 func (t *transaction) apply(ctx context.Context, parts []*part) error {
 	w := t.writer
-	updates := []Update{{Cursor: termKey, Check: w.check}}
+	updates := []Update{{Cursor: termKey, Check: w.ledger.checkTerm}}
 	records := 0
 	for _, p := range parts {
 		updates = append(updates, p.updates...)
@@ -117,7 +154,7 @@ func (t *transaction) apply(ctx context.Context, parts []*part) error {
 	}
 	err := w.store.Apply(ctx, updates)
 	for _, p := range parts {
-		p.err = err
+		p.err, p.alone = err, len(parts) == 1
 		if err == nil {
 			for _, b := range p.batches {
 				b.written()

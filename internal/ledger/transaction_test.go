@@ -167,7 +167,7 @@ func TestAllClustersOfAStoreThatFails(t *testing.T) {
 			t.Error("delivered although the store fails")
 		}
 		time.Sleep(time.Minute)
-		if n := r.store.count() - before; n > 30*(giveUpAfter+2) {
+		if n := r.store.count() - before; n > 30*(2*giveUpAfter+12) {
 			t.Errorf("%d attempts in a minute", n)
 		}
 		if s, _ := r.ledger.Status(); s.Healthy {

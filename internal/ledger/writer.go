@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -26,7 +27,8 @@ const intentSpacing = 10 * time.Millisecond
 
 // writer is the one goroutine that writes to the store. Acks and resume points
 // are gathered for an interval and stored together; an intent is stored as soon as
-// intentSpacing allows, with all others that there are at that moment.
+// intentSpacing allows, with all others that there are at that moment. It looks at cursors
+// that the store is behind of (see behind), and at no others.
 //
 // While the store fails, nothing is delivered. When it takes what some clusters
 // have and not what others have, only those others wait: see transaction.store.
@@ -34,16 +36,17 @@ type writer struct {
 	store    Store
 	interval time.Duration
 	log      logr.Logger
-	cursors  func() []*Cursor
-	check    func(head []byte) error // of the term that the store has, in every transaction
-	wake     chan struct{}           // capacity 1: someone waits for a transaction
+	ledger   *Ledger
+	wake     chan struct{} // capacity 1: someone waits for a transaction
 	failing  atomic.Bool
 
 	// Of run.
-	waiters []waiter  // for transactions that have not succeeded yet
-	retryAt time.Time // when clusters that fail are tried again; zero: with the next transaction
-	round   uint64    // counts transactions
-	took    uint64    // the last of them of which the store took something
+	waiters []waiter              // for transactions that have not succeeded yet
+	retryAt time.Time             // when clusters that fail are tried again; zero: with the next transaction
+	round   uint64                // counts transactions
+	took    uint64                // the last of them of which the store took something
+	looked  int                   // cursors that were looked at, for tests
+	refused map[*cluster]struct{} // those that fail
 
 	ended chan struct{} // closed when run has returned
 
@@ -51,6 +54,7 @@ type writer struct {
 	waiting map[*cluster]chan struct{} // closed once a transaction that begins later has stored the cluster's part
 	flushed map[*cluster]bool          // those of which the next transaction takes everything
 	dropped map[*cluster][]string      // cursors to remove from the store
+	behind  behind
 	status  Status
 }
 
@@ -74,13 +78,13 @@ type Status struct {
 	Records  uint64 `json:"-"`
 }
 
-func newWriter(store Store, interval time.Duration, log logr.Logger, cursors func() []*Cursor, check func(head []byte) error) *writer {
+func newWriter(o Options, l *Ledger) *writer {
 	return &writer{
-		store:    store,
-		interval: interval,
-		log:      log,
-		cursors:  cursors,
-		check:    check,
+		store:    o.Store,
+		interval: cmp.Or(o.Interval, DefaultInterval),
+		log:      o.Log,
+		ledger:   l,
+		refused:  map[*cluster]struct{}{},
 		wake:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),
 		waiting:  map[*cluster]chan struct{}{},
@@ -118,7 +122,7 @@ func (w *writer) run(ctx context.Context) error {
 			// Nothing is handed over any more. What is not stored now is
 			// delivered again after a restart: once is enough.
 			w.retryAt = time.Time{}
-			for _, c := range w.cursors() {
+			for _, c := range w.ledger.all() {
 				c.close()
 			}
 			return w.commit(context.WithoutCancel(ctx), true)
@@ -154,23 +158,23 @@ func (w *writer) run(ctx context.Context) error {
 
 // begin puts a transaction together: of intents only, or with everything.
 func (w *writer) begin(all bool) *transaction {
+	w.round++
 	t := &transaction{writer: w, parts: map[*cluster]*part{}}
 	w.mu.Lock()
+	early := time.Now().Before(w.retryAt)
 	for k, stored := range w.waiting {
-		w.waiters = append(w.waiters, waiter{k, stored})
+		if !early || !k.failing.Load() { // else one channel for all who come until its next turn
+			w.waiters = append(w.waiters, waiter{k, stored})
+			delete(w.waiting, k)
+		}
 	}
 	flushed := maps.Clone(w.flushed)
-	clear(w.waiting)
 	clear(w.flushed)
 	w.mu.Unlock()
-	early := time.Now().Before(w.retryAt)
-	cursors := w.cursors()
-	for _, c := range cursors {
-		if early && c.cluster.failing.Load() {
-			t.skipped = true
-			continue
-		}
-		b, u := c.take(all || flushed[c.cluster] || c.cluster.failing.Load())
+	skip := func(k *cluster) bool { return early && k.failing.Load() }
+	everything := func(k *cluster) bool { return all || flushed[k] || k.failing.Load() }
+	w.eachBehind(skip, everything, func(c *Cursor, all bool) {
+		b, u := c.take(all)
 		if len(u.Records) > 0 || u.Head != nil {
 			t.add(b, u)
 		}
@@ -179,9 +183,12 @@ func (w *writer) begin(all bool) *transaction {
 			w.log.Info("A stream's resume point is given up, as too many deletions had to be remembered for its sake while a change is not accepted; a restart takes a snapshot",
 				"cluster", id.Cluster, "resource", id.Resource, "deletions", b.gaveUp)
 		}
+	})
+	if early && len(w.refused) > 0 {
+		t.skipped = true
 	}
 	if w.failing.Load() && !early {
-		if c := w.waits(t, cursors); c != nil {
+		if c := w.waits(t); c != nil {
 			// Only what the store takes tells that it does not fail for all. It may
 			// be long until a cluster at rest has something new for it.
 			t.add(c.takeHead())
@@ -193,8 +200,7 @@ func (w *writer) begin(all bool) *transaction {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for k, cursors := range w.dropped {
-		if early && k.failing.Load() {
-			t.skipped = true
+		if skip(k) {
 			continue
 		}
 		p := t.part(k)
@@ -209,12 +215,12 @@ func (w *writer) begin(all bool) *transaction {
 
 // waits returns a cursor of a cluster that is waited for although it has nothing to
 // store, and did not fail to; nil: there is none.
-func (w *writer) waits(t *transaction, cursors []*Cursor) *Cursor {
+func (w *writer) waits(t *transaction) *Cursor {
 	waiting := map[*cluster]bool{}
 	for _, o := range w.waiters {
 		waiting[o.cluster] = t.parts[o.cluster] == nil && !o.cluster.failing.Load()
 	}
-	for _, c := range cursors {
+	for _, c := range w.ledger.all() {
 		if waiting[c.cluster] {
 			return c
 		}
@@ -232,25 +238,41 @@ func (w *writer) commit(ctx context.Context, all bool) error {
 
 // settle records which clusters' parts are stored, and wakes the waiters for them.
 func (w *writer) settle(t *transaction) {
-	w.round++
-	if t.stored > 0 {
-		w.took = w.round
+	for _, p := range t.parts {
+		w.record(p)
 	}
-	for k, p := range t.parts {
-		w.record(k, p.err)
-	}
-	failing := w.fails(t)
+	failing := w.fails()
 	w.report(failing, t.err)
 	for k := range t.parts {
 		w.reportCluster(k, failing)
 	}
+	w.wakeFor(func(k *cluster) bool { return !k.failing.Load() && (!failing || t.parts[k] != nil) })
+}
+
+// stored records that parts are stored, while others may not be yet, and wakes the waiters
+// for them.
+func (w *writer) stored(parts []*part) {
+	w.took = w.round
+	are := make(map[*cluster]bool, len(parts))
+	for _, p := range parts {
+		w.record(p)
+		are[p.cluster] = true
+	}
+	if w.failing.Load() && !w.fails() {
+		w.report(false, nil)
+	}
+	w.wakeFor(func(k *cluster) bool { return are[k] })
+}
+
+// wakeFor wakes the waiters for some clusters.
+func (w *writer) wakeFor(are func(*cluster) bool) {
 	left := w.waiters[:0]
 	for _, o := range w.waiters {
-		if o.cluster.failing.Load() || failing && t.parts[o.cluster] == nil {
+		if are(o.cluster) {
+			close(o.stored)
+		} else {
 			left = append(left, o)
-			continue
 		}
-		close(o.stored)
 	}
 	clear(w.waiters[len(left):])
 	w.waiters = left
@@ -259,36 +281,48 @@ func (w *writer) settle(t *transaction) {
 // fails reports whether the store is taken to fail, and not only what some clusters
 // have for it: it has failed for all clusters, or for more than one since it last
 // took anything.
-func (w *writer) fails(t *transaction) bool {
-	if t.err == nil && !t.skipped {
+func (w *writer) fails() bool {
+	if len(w.refused) == 0 {
 		return false
 	}
-	all, since := true, map[*cluster]bool{}
-	for _, c := range w.cursors() {
-		switch k := c.cluster; {
-		case !k.failing.Load():
-			all = all && c.key == termKey // which is of no cluster, and at rest
-		case k.storing.round > w.took:
-			since[k] = true
+	l := w.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since := 0
+	for k := range w.refused {
+		if (k.cursors > 0 || k == l.term.cluster) && k.storing.round > w.took {
+			since++
 		}
 	}
-	return all || len(since) > 1
+	return since > 1 || !l.anyTakenLocked()
 }
 
 // record keeps whether the store has taken a cluster's part.
-func (w *writer) record(k *cluster, err error) {
+func (w *writer) record(p *part) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	k, err := p.cluster, p.err
 	s := &k.storing
 	if was := k.failing.Swap(err != nil); was != (err != nil) {
 		s.since, s.round = time.Now(), w.round
+		switch {
+		case err == nil:
+			s.refused = nil
+		case s.refused != nil:
+			close(s.refused)
+		}
 	}
-	if err != nil {
-		s.lastError = err.Error()
-		s.attempts++
-	} else {
-		s.lastError, s.attempts = "", 0
+	if err == nil {
+		s.lastError, s.attempts, s.tried = "", 0, 0
+		delete(w.refused, k)
+		return
 	}
+	s.lastError = err.Error()
+	s.attempts++
+	if p.alone {
+		s.tried = w.round
+	}
+	w.refused[k] = struct{}{}
 }
 
 // reportCluster logs when the store begins to refuse a cluster's part, and when it takes it

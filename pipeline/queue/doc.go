@@ -43,6 +43,7 @@
 //     that. What waits and what is delayed counts by number and bytes, what is
 //     in work by bytes until Done: so what is refused again and again fills its
 //     own lane; by number alone if Options.Evict makes it small. Add, AddAfter and AddRateLimited never block and are not bounded.
+//   - A lane that rests (Rest) has no turn for that long, and nobody looks at it.
 //   - What Hold holds is not handed out until it is let go. A lane that is held fills up,
 //     and blocks its Offers; no other lane feels it.
 //   - Every item that came is handed out, replaced by a newer one, or counted

@@ -9,7 +9,7 @@ import (
 // gate is where the items of a lane get their tokens: those of the live class at
 // one, those of the snapshot class at another, so that a first list takes none
 // from live changes. Both classes have one gate if they share their buckets. The
-// whole queue has one before these, see limit.go.
+// whole queue has one before these, see limit.go; that of a lane that rests has no tokens.
 type gate[T, K comparable] struct {
 	lane   *lane[T, K] // nil: it is that of the whole queue
 	bucket *ratelimit.Bucket
@@ -28,11 +28,13 @@ func (q *Queue[T, K]) makeGatesLocked(l *lane[T, K]) {
 		g := &l.gates[i]
 		g.lane, g.token.self = l, g
 	}
+	l.rest.lane, l.rest.token.self = l, &l.rest
 }
 
-// isOpen tells whether something of a class is ready and not held, and may have a token.
+// isOpen tells whether something of a class is ready and neither held nor at rest, and may
+// have a token.
 func (l *lane[T, K]) isOpen(c class) bool {
-	return l.ready[c].N > 0 && !l.gate[c].token.set() && !l.paused
+	return l.ready[c].N > 0 && !l.gate[c].token.set() && !l.rest.token.set() && !l.paused
 }
 
 // hasTokenLocked takes a token for an item of a class, if one is ready and there
@@ -81,18 +83,44 @@ func (q *Queue[T, K]) openLocked(g *gate[T, K], now time.Duration) {
 		}
 		return
 	}
+	if g == &l.rest {
+		q.resumeLocked(l)
+		return
+	}
 	if l.shutGates--; l.shutGates == 0 {
 		l.throttledFor += now - l.throttledSince
 	}
 	q.resumeLocked(l)
 }
 
-// openAllLocked opens the shut gates of a lane.
+// openAllLocked opens the shut gates of a lane, and ends its rest.
 func (q *Queue[T, K]) openAllLocked(l *lane[T, K]) {
 	for i := range l.gates {
 		if g := &l.gates[i]; g.token.set() {
 			q.openLocked(g, q.now())
 		}
+	}
+	if l.rest.token.set() {
+		q.openLocked(&l.rest, q.now())
+	}
+}
+
+// Rest has the lane of a cluster hand out nothing for a while: for a worker that has found
+// that nothing of that cluster can be done for now. Unlike a missing token, that is not
+// counted as throttled. A lane that rests already is not kept for longer. The rest ends
+// early when a limit of the cluster changes, and without a lane there is none.
+func (q *Queue[T, K]) Rest(cluster string, d time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[cluster]
+	if l == nil || l.rest.token.set() || d <= 0 {
+		return
+	}
+	now := q.now()
+	q.throttled.put(&l.rest.token, after(now, d))
+	q.armLocked(now)
+	if l.turn.List != nil {
+		l.turn.Leave()
 	}
 }
 

@@ -64,6 +64,7 @@ type lane[T, K comparable] struct {
 	name  string
 	gates [2]gate[T, K]
 	gate  [2]*gate[T, K] // by class; one for both if they share their buckets
+	rest  gate[T, K]     // for both, without tokens; see Rest
 
 	ready          [2]list.List[*entry[T, K]] // by class: could be handed out now, given turn and token
 	waitingForDone list.List[*entry[T, K]]    // wait for Done of an older item of the same identity
@@ -158,8 +159,8 @@ func (q *Queue[T, K]) readyLocked(e *entry[T, K]) {
 		return
 	}
 	q.countReadyLocked(1)
-	if l.gate[classOf(e.priority)].token.set() {
-		return // whoever waits is woken when a token is due
+	if l.rest.token.set() || l.gate[classOf(e.priority)].token.set() {
+		return // whoever waits is woken when it is over, or a token is due
 	}
 	if l.turn.List == nil {
 		q.enterLocked(l)

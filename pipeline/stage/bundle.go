@@ -26,8 +26,9 @@ type bundle struct {
 type bundled struct {
 	change   *pipeline.Change
 	priority int
-	refused  error // why it comes back: it or a ghost's deletion before it was refused
-	done     bool  // with the queue; not asked before the destination has returned
+	safe     <-chan struct{} // closed when it may be handed over; nil: at once
+	refused  error           // why it comes back: it or a ghost's deletion before it was refused
+	done     bool            // with the queue; not asked before the destination has returned
 }
 
 // unfinished returns the changes that did not get through, with their priorities.

@@ -18,10 +18,9 @@ import (
 // load is what of a bundle goes to the destination together.
 type load struct {
 	changes []*pipeline.Change
-	parts   []*bundled        // that each is of: a ghost's deletion is of the change it precedes
-	safe    []<-chan struct{} // closed when they may be handed over
-	began   time.Time         // when they were taken from the queue; zero if nobody observes
-	last    *series           // of the change of it that was accepted last
+	parts   []*bundled // that each is of: a ghost's deletion is of the change it precedes
+	began   time.Time  // when they were taken from the queue; zero if nobody observes
+	last    *series    // of the change of it that was accepted last
 }
 
 // reconcile hands the changes of b to the destination, and settles each once it is
@@ -44,10 +43,11 @@ func (s *Stage) reconcile(ctx context.Context, b *bundle) (reconcile.Result, err
 		return s.deliver(ctx, ready)
 	}
 	later := func() error {
-		if safe, err := s.await(ctx, unstored); !safe {
+		stored, err := s.await(ctx, unstored)
+		if err != nil || len(stored.changes) == 0 {
 			return err
 		}
-		return s.deliver(ctx, unstored)
+		return s.deliver(ctx, stored)
 	}
 	if len(ready.changes) == 0 {
 		s.queue.leave(b) // what waits for the ledger keeps the sink from nobody
@@ -124,9 +124,8 @@ func (s *Stage) begin(b *bundle) (ready, unstored load) {
 				continue
 			}
 			c.Rests = false
-			if safe != nil {
+			if p.safe = safe; safe != nil {
 				to = &unstored
-				to.safe = append(to.safe, safe)
 			}
 			for _, uid := range ghosts {
 				to.add(p, ghost(c, uid))
@@ -159,36 +158,58 @@ func (l *load) add(p *bundled, c *pipeline.Change) {
 	l.parts, l.changes = append(l.parts, p), append(l.changes, c)
 }
 
-// An intent is stored within milliseconds. If one is not after storePatience, its change
-// goes back to its lane for storeAgain: else a few clusters of which the store
-// takes nothing would have all workers.
+// An intent is stored within milliseconds. If the store refuses those of a cluster, or has
+// not stored one after storePatience, the change goes back to its lane, which rests for
+// storeAgain: else the clusters of which the store takes nothing would have all that may
+// be in work, and all workers.
 const (
 	storePatience = 5 * time.Second
 	storeAgain    = time.Second
 )
 
-// await waits until l may be handed over. If it may not, it brings l back, or fails
-// when ctx ends.
-func (s *Stage) await(ctx context.Context, l load) (safe bool, err error) {
-	patience := time.NewTimer(storePatience)
-	defer patience.Stop()
-	for _, safe := range l.safe {
-		select {
-		case <-safe:
-			continue
-		case <-patience.C:
-		case <-ctx.Done():
-			err = fmt.Errorf("wait until the ledger has stored %s, before its delivery: %w", l.what(), context.Cause(ctx))
+// await waits until each change of l may be handed over, or will not be soon. It returns
+// those that may, and brings the others back, or fails when ctx ends.
+func (s *Stage) await(ctx context.Context, l load) (stored load, err error) {
+	stored.began, stored.last = l.began, l.last
+	waiting, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	for i, p := range l.parts {
+		switch {
+		case p.done: // it is back already, and a deletion of a ghost before it
+		case p.stored(waiting):
+			stored.add(p, l.changes[i])
+		case ctx.Err() != nil: // the worker's caller brings all of them back
+			s.fail(l, "ledger")
+			return load{}, fmt.Errorf("wait until the ledger has stored %s, before its delivery: %w", l.what(), context.Cause(ctx))
+		default:
+			cluster := p.change.Key.Cluster
+			s.metrics.failed.WithLabelValues(cluster, "ledger").Inc()
+			s.queue.Rest(cluster, storeAgain)
+			s.queue.requeue(p, storeAgain)
 		}
-		s.fail(l, "ledger")
-		for _, p := range l.parts {
-			if err == nil && !p.done { // else the worker's caller does it
-				s.queue.requeue(p, storeAgain)
-			}
-		}
-		return false, err
 	}
-	return true, nil
+	return stored, nil
+}
+
+// stored waits until a change may be handed over, and reports whether it may: not if the
+// store refuses what it needs, or ctx ends before.
+func (p *bundled) stored(ctx context.Context) bool {
+	var refused <-chan struct{}
+	if t, ok := p.change.Origin.Tracker.(pipeline.StoreTracker); ok {
+		refused = t.StoreRefuses()
+	}
+	select {
+	case <-p.safe:
+		return true
+	case <-refused:
+	case <-ctx.Done():
+	}
+	select {
+	case <-p.safe: // as well
+		return true
+	default:
+		return false
+	}
 }
 
 // deliver hands l to the destination.

@@ -14,6 +14,9 @@
 //     what is handed over only grows.
 //   - A change is handed over once the Tracker has said that it may be: what the
 //     ledger has yet to store delays no other change of the bundle.
+//   - A change that the ledger's store refuses (pipeline.StoreTracker) goes back to its lane
+//     at once, and the lane rests for a second: it keeps neither a worker nor a place of
+//     what may be in work.
 //   - The deletions of other UIDs that the sink may hold under the name go first. If
 //     one is refused, what follows of that name comes back with it.
 //   - A refused change waits in its own lane, with a backoff from 250 ms to a minute,

@@ -198,7 +198,7 @@ func TestStageWaitsForTheLedger(t *testing.T) {
 	})
 }
 
-// One that the ledger cannot note does not keep a worker for ever.
+// One that the ledger cannot note does not keep a worker for ever, nor what is with it.
 func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{ghosts: []types.UID{"g"}, safe: map[types.UID]chan struct{}{"u1": make(chan struct{}), "u2": make(chan struct{})}}
@@ -207,20 +207,59 @@ func TestStageGivesBackWhatTheLedgerDoesNotNote(t *testing.T) {
 		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2"))); err != nil {
 			t.Fatal(err)
 		}
-		r.happened(t, "begin u1", "begin u2")
-		if l := s.queue.Lanes()[0]; l.Delayed != 2 || l.InFlight != 0 || s.Refused() != nil {
-			t.Errorf("lane %+v, refused %+v; want two that are delayed", l, s.Refused())
+		r.happened(t, "begin u1", "begin u2", "deleted g tombstone", "updated u2", "ack g", "ack u2")
+		if l := s.queue.Lanes()[0]; l.Delayed != 1 || l.InFlight != 0 || s.Refused() != nil {
+			t.Errorf("lane %+v, refused %+v; want one that is delayed", l, s.Refused())
 		}
-		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "ledger")); got != 2 {
-			t.Errorf("%v failures counted, want 2", got)
+		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "ledger")); got != 1 {
+			t.Errorf("%v failures counted, want 1", got)
 		}
 		close(r.safe["u1"])
-		time.Sleep(2 * storeAgain)
 		b, _ := s.queue.Get()
 		if err := s.work(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		r.happened(t, "begin u1", "begin u2", "deleted g tombstone", "updated u1", "deleted g tombstone", "updated u2", "ack g", "ack u1", "ack g", "ack u2")
+		r.happened(t, "begin u1", "deleted g tombstone", "updated u1", "ack g", "ack u1")
+	})
+}
+
+// storeTracker is a recorder of a cluster whose records the store may refuse.
+type storeTracker struct {
+	*recorder
+	refused chan struct{}
+}
+
+func (s storeTracker) StoreRefuses() <-chan struct{} { return s.refused }
+
+// What the store refuses waits in its lane, and the rest of the lane with it. What it has
+// stored all the same is delivered.
+func TestWhatTheStoreRefusesWaitsInItsLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open, done := make(chan struct{}), make(chan struct{})
+		close(done)
+		r := storeTracker{&recorder{safe: map[types.UID]chan struct{}{"u1": open, "u2": done, "u3": open}}, make(chan struct{})}
+		s := newTestStage(t, r)
+		began := time.Now()
+		ended := s.start(t.Context(), s.bundleOf(testChange(r, "u1"), testChange(r, "u2")))
+		close(r.refused)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		r.happened(t, "begin u1", "begin u2", "updated u2", "ack u2")
+		s.queue.Queue.Add(testChange(r, "u3"))
+		other := testChange(r, "u4")
+		other.Key.Cluster = "b"
+		s.queue.Queue.Add(other)
+		b, _ := s.queue.Get()
+		if took := time.Since(began); took > 0 || len(b.parts) != 1 || b.parts[0].change != other {
+			t.Errorf("after %v, %d changes from %s on are handed out; want that of the other lane at once", took, len(b.parts), b.parts[0].change.Key)
+		}
+		s.queue.Done(b)
+		b, _ = s.queue.Get()
+		if took := time.Since(began); took != storeAgain {
+			t.Errorf("the lane had a turn after %v, want %v", took, storeAgain)
+		}
+		s.queue.Done(b)
 	})
 }
 

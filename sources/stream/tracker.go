@@ -45,6 +45,9 @@ func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan stru
 	return ghosts, safe, superseded
 }
 
+// StoreRefuses implements pipeline.StoreTracker.
+func (t tracker) StoreRefuses() <-chan struct{} { return t.cursor.StoreRefuses() }
+
 func (t tracker) Ack(c *pipeline.Change) {
 	name, version := identity(c)
 	var stored []func()
