@@ -105,23 +105,17 @@ func (c *Cursor) seenLocked(at rv) {
 }
 
 // isUndoneLocked reports whether a snapshot shows an older state than was seen of the
-// same name before: the history between was undone. A UID that is noted and not acked was
-// seen, too, although an owner before may have taken it from the queue in vain; where
-// lostSightLocked was called, generationLocked looks at these.
+// same name before: the history between was undone. What is pending was seen last, and was
+// compared when it was: a snapshot that shows it again, as the sink does not accept it,
+// undoes nothing more. A UID that is noted and not acked was seen, too, although an owner
+// before may have taken it from the queue in vain; where lostSightLocked was called,
+// generationLocked looks at these.
 func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) bool {
-	newest := c.deleted[name(key)]
-	if p != nil && p.rv&unordered == 0 {
-		newest = max(newest, p.rv)
+	if p != nil {
+		return p.rv.after(seen)
 	}
-	if acked != nil && acked.rv&unordered == 0 {
-		newest = max(newest, acked.rv)
-	}
-	for _, noted := range c.unackedUIDs[name(key)] {
-		if c.reobserved == nil && noted.rv&unordered == 0 {
-			newest = max(newest, noted.rv)
-		}
-	}
-	return !newest.notAfter(seen) && seen&unordered == 0
+	return c.deleted[name(key)].after(seen) || acked != nil && acked.rv.after(seen) ||
+		c.reobserved == nil && slices.ContainsFunc(c.unackedUIDs[name(key)], func(noted version) bool { return noted.rv.after(seen) })
 }
 
 // undoneLocked says that a snapshot shows another history, which has come to a
