@@ -204,6 +204,7 @@ func (c *Cursor) Seen(resourceVersion string) {
 	}
 	wasSnapshot := c.snapshotting
 	if c.snapshotting = false; c.needsSnapshot {
+		c.watchedLocked(at)
 		return
 	}
 	c.last = resourceVersion

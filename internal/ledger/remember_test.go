@@ -239,3 +239,33 @@ func TestWhereItWasGivenUpIsOfOneHistory(t *testing.T) {
 		t.Errorf("what was deleted is revived: verdict %v", verdict)
 	}
 }
+
+// A replay is asked for while a watch shows again what the owner before has handed over.
+// Until the snapshot begins, that watch tells nothing that a deletion has ended; and what it
+// has come past is forgotten, as is all that a retired cursor is told.
+func TestAReplayForgetsNoDeletionThatAWatchShowsAgain(t *testing.T) {
+	for name, then := range map[string]func(c *Cursor){
+		"the watch goes on":    func(c *Cursor) { c.Seen("30") },
+		"the snapshot begins":  func(c *Cursor) { c.BeginSnapshot() },
+		"all of it is retired": func(c *Cursor) { c.Retire()(func(Tombstone) bool { return true }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			before := s.reach()
+			s.fill(before)
+			gone, _ := before.observe(pod(2), at(uuid(2), 30), true, false)
+			before.begin(gone, pod(2), at(uuid(2), 30), true)
+			c, _ := s.claim("uid", "digest")
+			before.Ack(gone, pod(2), at(uuid(2), 30), true)
+			c.RaiseDue()
+			s.commit(true)
+			if _, got := c.observe(pod(2), at(uuid(2), 25), false, false); got != Stale {
+				t.Errorf("what came before the deletion: verdict %v", got)
+			}
+			then(c)
+			if s.commit(true); len(c.deleted) != 0 {
+				t.Errorf("%d deletions are remembered", len(c.deleted))
+			}
+		})
+	}
+}
