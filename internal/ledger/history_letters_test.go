@@ -24,11 +24,12 @@ func (h *lane) handOver(w *work) {
 	for w.given < len(w.ghosts) {
 		ghost := w.ghosts[w.given]
 		h.checkOwed(w, ghost)
+		refused := w.refused
 		if !h.tell(w, ghost) {
 			return
 		}
 		w.given++
-		if h.r.Float64() < 0.5 {
+		if refused || h.r.Float64() < 0.5 { // a sink's answer may be lost
 			w.cursor.AckGhost(n, ghost)
 		}
 		if h.r.Float64() < 0.5 {
@@ -116,8 +117,13 @@ func (h *lane) retryLetter() {
 	n, v := l.id()
 	again := l
 	again.again, again.cursor, again.past = true, h.cursor, h.sink.past[l.name]
-	if !l.deleted {
-		again.past = max(again.past, l.past) // the sink may never have had it
+	if !l.deleted { // the sink may never have had it
+		again.past = max(again.past, l.past)
+		for _, acked := range []int{h.acked[l.name], h.stored[l.name]} {
+			if past, rv := ageOf(acked); rv == l.rv {
+				again.past = max(again.past, past) // it was shown again, and refused again
+			}
+		}
 	}
 	var r *Redelivery
 	err := ErrNotNow
