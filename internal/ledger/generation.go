@@ -29,9 +29,9 @@ const reobservedAtMost = 1 << 16
 // has not had it under that id, or it has, and nothing older was delivered since: it
 // is right to drop it. Later ones have a generation in which nothing was delivered yet,
 // so none is dropped, whichever state the first one has led to. So has the first one if
-// the sink may have something else of the object beside it: another UID that is not acked,
-// or what a worker of an owner before holds. A backup that was restored meanwhile may show
-// what came before that.
+// the sink may have something else of the object beside it: another UID, whose deletion
+// comes before it, and was perhaps refused the last time, or what a worker of an owner
+// before holds. A backup that was restored meanwhile may show what came before that.
 //
 // A program before this rule may have delivered an older state, after a kill, in the
 // generation in which it had delivered the newer one. So after a kill of such a program
@@ -57,8 +57,9 @@ func (c *Cursor) generationLocked(n name, u uid) uint32 {
 	}
 	c.reobserved[n] = struct{}{}
 	_, lingers := c.lingering[n]
+	acked := c.acked.get([]byte(n))
 	another := func(unacked version) bool { return unacked.uid != u }
-	if lingers || slices.ContainsFunc(c.unackedUIDs[n], another) {
+	if lingers || acked != nil && acked.uid != u || slices.ContainsFunc(c.unackedUIDs[n], another) {
 		return c.head.Generation
 	}
 	return c.head.Generation - 1
