@@ -43,12 +43,16 @@ func (c *Cursor) lostSightLocked() {
 	c.doubtLocked()
 }
 
+// observedLocked reports whether an object was observed since lostSightLocked was called, if
+// it was.
+func (c *Cursor) observedLocked(n name) bool {
+	_, observed := c.reobserved[n]
+	return observed || c.reobserved == nil
+}
+
 // generationLocked returns that of an observation of a UID.
 func (c *Cursor) generationLocked(n name, u uid) uint32 {
-	if c.reobserved == nil {
-		return c.head.Generation
-	}
-	if _, later := c.reobserved[n]; later {
+	if c.observedLocked(n) {
 		return c.head.Generation
 	}
 	if len(c.reobserved) == reobservedAtMost {
@@ -109,14 +113,14 @@ func (c *Cursor) seenLocked(at rv) {
 // same name before: the history between was undone. What is pending was seen last, and was
 // compared when it was: a snapshot that shows it again, as the sink does not accept it,
 // undoes nothing more. A UID that is noted and not acked was seen, too, although an owner
-// before may have taken it from the queue in vain; where lostSightLocked was called,
-// generationLocked looks at these.
+// before may have taken it from the queue in vain; for the first observation since
+// lostSightLocked was called, generationLocked looks at these.
 func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) bool {
 	if p != nil {
 		return p.rv.after(seen)
 	}
 	return c.deleted[name(key)].after(seen) || acked != nil && acked.rv.after(seen) ||
-		c.reobserved == nil && slices.ContainsFunc(c.unackedUIDs[name(key)], func(noted version) bool { return noted.rv.after(seen) })
+		c.observedLocked(name(key)) && slices.ContainsFunc(c.unackedUIDs[name(key)], func(noted version) bool { return noted.rv.after(seen) })
 }
 
 // undoneLocked says that a snapshot shows another history, which has come to a

@@ -57,6 +57,16 @@ func TestGenerations(t *testing.T) {
 			another, _ := s.claim("uid", "digest")
 			return listed(another, pod(1), at(uid3, 11))
 		}, 1},
+		"that, of what has been observed and accepted since a kill": {func(s *stored, _ *Cursor) uint32 {
+			s.open()
+			c := s.reach()
+			s.hand(c, 1, at(uid3, 29), false, false)
+			s.hand(c, 1, at(uid3, 30), false, false)
+			c.observe(pod(1), at(uuid(8), 31), false, false)
+			s.commit(true)
+			another, _ := s.claim("uid", "digest")
+			return listed(another, pod(1), at(uid3, 30))
+		}, 2},
 		"the same after a restart": {func(s *stored, c *Cursor) uint32 {
 			c.Seen("40")
 			s.stop()
