@@ -94,7 +94,7 @@ type cursor struct {
 	headDirty       bool
 	headFirst       bool   // the store must have the head before it has further acks
 	stored          bool   // the store has a head of this cursor
-	storedAt        string // the resume point in the store; "": none
+	storedAt        string // the resume point in the store, or of the transaction that is to store the first one; "": none
 	usage           Usage
 	dropped         bool // the ledger has it no more
 	listed          inLists
@@ -205,6 +205,7 @@ func (c *Cursor) Seen(resourceVersion string) {
 	}
 	wasSnapshot := c.snapshotting
 	if c.snapshotting = false; c.needsSnapshot {
+		c.watchedLocked(at)
 		return
 	}
 	c.last = resourceVersion

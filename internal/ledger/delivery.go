@@ -209,7 +209,13 @@ func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 	if acked := o != nil && o.uid == u; !acked && len(left) == len(unacked) {
 		return
 	} else if acked {
+		gone := o.rv
 		c.acked.remove(key)
+		// After a restart, a watch is not to show the sink again what came before that. It
+		// shows what has the name now, if that is of the same history.
+		if p := c.pending[at]; p != nil && p.rv.after(gone) {
+			c.rememberLocked(at, gone)
+		}
 	}
 	if len(left) > 0 {
 		c.unackedUIDs[at] = left
@@ -220,6 +226,7 @@ func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 	c.whenStoredLocked(at, stored)
 	c.settleGhostsLocked(at, &u)
 	c.leftLocked([]byte(at))
+	c.boundLocked()
 }
 
 // advanceLocked moves the resume point as far as acks allow. What a snapshot

@@ -84,9 +84,13 @@ func (c *Cursor) CountAcked(names iter.Seq[Name]) (n int) {
 	return n
 }
 
-// anewLocked says that only a snapshot will do that begins from here on.
+// anewLocked says that only a snapshot will do that begins from here on. Until then the
+// watch may go on.
 func (c *Cursor) anewLocked() {
 	c.needsSnapshot = true
+	if c.last != "" {
+		c.watchedLocked(parseRV(c.last))
+	}
 	c.invalidateResumePointLocked()
 }
 

@@ -29,9 +29,9 @@ const reobservedAtMost = 1 << 16
 // has not had it under that id, or it has, and nothing older was delivered since: it
 // is right to drop it. Later ones have a generation in which nothing was delivered yet,
 // so none is dropped, whichever state the first one has led to. So has the first one if
-// the sink may have something else of the object beside it: another UID that is not acked,
-// or what a worker of an owner before holds. A backup that was restored meanwhile may show
-// what came before that.
+// the sink may have something else of the object beside it: another UID, whose deletion
+// comes before it, and was perhaps refused the last time, or what a worker of an owner
+// before holds. A backup that was restored meanwhile may show what came before that.
 //
 // A program before this rule may have delivered an older state, after a kill, in the
 // generation in which it had delivered the newer one. So after a kill of such a program
@@ -43,12 +43,16 @@ func (c *Cursor) lostSightLocked() {
 	c.doubtLocked()
 }
 
+// observedLocked reports whether an object was observed since lostSightLocked was called, if
+// it was.
+func (c *Cursor) observedLocked(n name) bool {
+	_, observed := c.reobserved[n]
+	return observed || c.reobserved == nil
+}
+
 // generationLocked returns that of an observation of a UID.
 func (c *Cursor) generationLocked(n name, u uid) uint32 {
-	if c.reobserved == nil {
-		return c.head.Generation
-	}
-	if _, later := c.reobserved[n]; later {
+	if c.observedLocked(n) {
 		return c.head.Generation
 	}
 	if len(c.reobserved) == reobservedAtMost {
@@ -57,8 +61,9 @@ func (c *Cursor) generationLocked(n name, u uid) uint32 {
 	}
 	c.reobserved[n] = struct{}{}
 	_, lingers := c.lingering[n]
+	acked := c.acked.get([]byte(n))
 	another := func(unacked version) bool { return unacked.uid != u }
-	if lingers || slices.ContainsFunc(c.unackedUIDs[n], another) {
+	if lingers || acked != nil && acked.uid != u || slices.ContainsFunc(c.unackedUIDs[n], another) {
 		return c.head.Generation
 	}
 	return c.head.Generation - 1
@@ -105,23 +110,17 @@ func (c *Cursor) seenLocked(at rv) {
 }
 
 // isUndoneLocked reports whether a snapshot shows an older state than was seen of the
-// same name before: the history between was undone. A UID that is noted and not acked was
-// seen, too, although an owner before may have taken it from the queue in vain; where
+// same name before: the history between was undone. What is pending was seen last, and was
+// compared when it was: a snapshot that shows it again, as the sink does not accept it,
+// undoes nothing more. A UID that is noted and not acked was seen, too, although an owner
+// before may have taken it from the queue in vain; for the first observation since
 // lostSightLocked was called, generationLocked looks at these.
 func (c *Cursor) isUndoneLocked(key []byte, p *pending, acked *object, seen rv) bool {
-	newest := c.deleted[name(key)]
-	if p != nil && p.rv&unordered == 0 {
-		newest = max(newest, p.rv)
+	if p != nil {
+		return p.rv.after(seen)
 	}
-	if acked != nil && acked.rv&unordered == 0 {
-		newest = max(newest, acked.rv)
-	}
-	for _, noted := range c.unackedUIDs[name(key)] {
-		if c.reobserved == nil && noted.rv&unordered == 0 {
-			newest = max(newest, noted.rv)
-		}
-	}
-	return !newest.notAfter(seen) && seen&unordered == 0
+	return c.deleted[name(key)].after(seen) || acked != nil && acked.rv.after(seen) ||
+		c.observedLocked(name(key)) && slices.ContainsFunc(c.unackedUIDs[name(key)], func(noted version) bool { return noted.rv.after(seen) })
 }
 
 // undoneLocked says that a snapshot shows another history, which has come to a

@@ -16,6 +16,16 @@ func TestGenerations(t *testing.T) {
 		c.Ack(o.Sequence, n, v, false)
 		return c.head.Generation
 	}
+	// Each snapshot shows a version that the sink does not accept.
+	unaccepted := func(c *Cursor, n Name, versions ...Version) uint32 {
+		for _, v := range versions {
+			c.BeginSnapshot()
+			c.observe(n, v, false, true)
+			endSnapshot(c, "40")
+			c.Seen("40")
+		}
+		return c.head.Generation
+	}
 	for name, test := range map[string]struct {
 		does func(s *stored, c *Cursor) uint32
 		want uint32
@@ -47,6 +57,16 @@ func TestGenerations(t *testing.T) {
 			another, _ := s.claim("uid", "digest")
 			return listed(another, pod(1), at(uid3, 11))
 		}, 1},
+		"that, of what has been observed and accepted since a kill": {func(s *stored, _ *Cursor) uint32 {
+			s.open()
+			c := s.reach()
+			s.hand(c, 1, at(uid3, 29), false, false)
+			s.hand(c, 1, at(uid3, 30), false, false)
+			c.observe(pod(1), at(uuid(8), 31), false, false)
+			s.commit(true)
+			another, _ := s.claim("uid", "digest")
+			return listed(another, pod(1), at(uid3, 30))
+		}, 2},
 		"the same after a restart": {func(s *stored, c *Cursor) uint32 {
 			c.Seen("40")
 			s.stop()
@@ -55,6 +75,23 @@ func TestGenerations(t *testing.T) {
 			c.BeginSnapshot()
 			endSnapshot(c, "39")
 			return c.head.Generation
+		}, 1},
+		"three that show the same older state, which is not accepted": {func(_ *stored, c *Cursor) uint32 {
+			return unaccepted(c, pod(1), at(uid3, 5), at(uid3, 5), at(uid3, 5))
+		}, 1},
+		"three that show an older state each": {func(_ *stored, c *Cursor) uint32 {
+			return unaccepted(c, pod(1), at(uid3, 5), at(uid3, 4), at(uid3, 3))
+		}, 3},
+		"two that show what was deleted, which is not accepted": {func(s *stored, c *Cursor) uint32 {
+			s.hand(c, 2, at(uuid(2), 30), true, false)
+			return unaccepted(c, pod(2), at(uuid(2), 12), at(uuid(2), 12))
+		}, 1},
+		"two that show what came before a state that is accepted in between": {func(_ *stored, c *Cursor) uint32 {
+			sequence, _ := c.observe(pod(1), at(uid3, 30), false, false)
+			c.begin(sequence, pod(1), at(uid3, 30), false)
+			unaccepted(c, pod(1), at(uid3, 11))
+			c.Ack(sequence, pod(1), at(uid3, 30), false)
+			return unaccepted(c, pod(1), at(uid3, 11))
 		}, 1},
 		"what comes back after all was told to be gone": {func(_ *stored, c *Cursor) uint32 {
 			for d := range c.Retire() {

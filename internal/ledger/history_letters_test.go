@@ -5,11 +5,13 @@ import (
 	"slices"
 )
 
-// A sink refuses some deletions for good, those of ghosts too. They are put away in a file,
-// count as accepted, and are sent again later. In the end the sink has had each, unless
-// its UID exists again.
+// A sink refuses some changes for good, and deletions of ghosts too. They are put away in a
+// file, count as accepted, and are sent again later. In the end the sink has had each, unless
+// something newer of its object came: of a deletion, unless its UID exists again. The sink
+// answers in one step, the file has it after another one, and the ack is a third, so that the
+// process may end between any two.
 
-// letter is a deletion that is being sent again.
+// letter is a change that is being sent again.
 type letter struct {
 	item
 	*Redelivery
@@ -21,33 +23,55 @@ func (h *lane) handOver(w *work) {
 	n, _ := w.id()
 	for w.given < len(w.ghosts) {
 		ghost := w.ghosts[w.given]
-		w.given++
 		h.checkOwed(w, ghost)
-		refused := h.refuses(w)
-		if refused {
-			h.putAway(w, ghost)
-		} else {
-			h.sink.bury(w.item, ghost)
+		refused := w.refused
+		if !h.tell(w, ghost) {
+			return
 		}
-		if refused || h.r.Float64() < 0.5 {
+		w.given++
+		if refused || h.r.Float64() < 0.5 { // a sink's answer may be lost
 			w.cursor.AckGhost(n, ghost)
 		}
 		if h.r.Float64() < 0.5 {
 			return
 		}
 	}
-	if w.deleted && h.refuses(w) {
-		h.putAway(w, w.uid)
-	} else {
-		h.sink.deliver(w.item)
-	}
-	w.delivered = true
+	w.delivered = h.tell(w, w.uid)
 }
 
-// putAway keeps the deletion of a UID that the sink has refused.
+// tell gives the sink the change itself, or the deletion of another UID before it. It reports
+// whether that may be acked: what the sink refuses is put away first, in the next step.
+func (h *lane) tell(w *work, uid string) bool {
+	switch {
+	case w.refused:
+		w.refused, w.putAway = false, true
+		h.putAway(w, uid)
+	case h.refuses(w, uid):
+		w.refused = true
+		return false
+	case uid != w.uid:
+		h.sink.bury(w.item, uid)
+	default:
+		h.sink.deliver(w.item)
+	}
+	return true
+}
+
+// putAway keeps what the sink has refused: the change itself, or the deletion of another UID.
 func (h *lane) putAway(w *work, uid string) {
-	h.letters = append(h.letters, item{deleted: true, name: w.name, uid: uid, rv: w.rv})
+	l := w.item
+	l.deleted, l.uid = l.deleted || uid != l.uid, uid
+	h.letters = append(h.letters, l)
 	h.refused++
+}
+
+// isPutAway reports whether the sink has refused a state of an object, and was told nothing of
+// its name since.
+func (h *lane) isPutAway(name, uid string, rv int) bool {
+	is := func(i item) bool {
+		return !i.deleted && i.name == name && i.uid == uid && i.rv == rv && i.sequence > h.sink.numbers[name]
+	}
+	return slices.ContainsFunc(h.letters, is) || slices.ContainsFunc(h.sending, func(l letter) bool { return is(l.item) })
 }
 
 // checkOwed verifies that the store has a change as owed to the sink before that is told of the
@@ -73,9 +97,13 @@ func (h *lane) checkOwed(w *work, ghost string) {
 	}
 }
 
-// refuses reports whether the sink refuses a deletion.
-func (h *lane) refuses(w *work) bool {
-	return !h.settling && w.cursor == h.cursor && len(h.stream.former) == 0 && h.r.Float64() < 0.1
+// refuses reports whether the sink refuses a change, or the deletion of another UID before it.
+func (h *lane) refuses(w *work, uid string) bool {
+	share := 0.1
+	if !w.deleted && uid == w.uid {
+		share = 0.05
+	}
+	return !h.settling && w.cursor == h.cursor && len(h.stream.former) == 0 && h.r.Float64() < share
 }
 
 // retryLetter sends a letter again, if the cursor lets it.
@@ -89,13 +117,21 @@ func (h *lane) retryLetter() {
 	n, v := l.id()
 	again := l
 	again.again, again.cursor, again.past = true, h.cursor, h.sink.past[l.name]
+	if !l.deleted { // the sink may never have had it
+		again.past = max(again.past, l.past)
+		for _, acked := range []int{h.acked[l.name], h.stored[l.name]} {
+			if past, rv := ageOf(acked); rv == l.rv {
+				again.past = max(again.past, past) // it was shown again, and refused again
+			}
+		}
+	}
 	var r *Redelivery
 	err := ErrNotNow
 	if h.cursor.Reached(v.ResourceVersion) {
-		r, again.sequence, err = h.cursor.Redeliver(n, v, true)
+		r, again.sequence, err = h.cursor.Redeliver(n, v, l.deleted)
 	}
 	handsOver := err == nil
-	if errors.Is(err, ErrNameTaken) || errors.Is(err, ErrNotNow) && h.r.IntN(2) == 0 { // a snapshot keeps it from nobody
+	if errors.Is(err, ErrNameTaken) || l.deleted && errors.Is(err, ErrNotNow) && h.r.IntN(2) == 0 { // a snapshot keeps it from nobody
 		r, err = h.cursor.RedeliverGhost(n, v.UID)
 	}
 	if errors.Is(err, ErrNotNow) {
@@ -141,6 +177,9 @@ func (h *lane) takeBackLetters(all bool) {
 func (h *lane) burySent() {
 	h.takeBackLetters(true)
 	for _, l := range h.letters {
+		if !l.deleted {
+			continue // somebody else deletes what there is
+		}
 		h.sink.gone[l.uid] = true
 		for _, states := range h.sink.states() {
 			if states[l.name].uid == l.uid {

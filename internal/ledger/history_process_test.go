@@ -17,6 +17,11 @@ func (h *history) restart() {
 	h.ledger = l
 	for _, l := range h.lanes {
 		l.takeBackLetters(true)
+		for _, w := range l.working {
+			if w.refused || w.putAway {
+				h.cut++
+			}
+		}
 		l.waiting, l.working, l.acked, l.retried = map[string]item{}, map[string]*work{}, map[string]int{}, nil
 		l.late = nil
 		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}

@@ -169,3 +169,25 @@ func TestNumbersAreNotBelowTheClock(t *testing.T) {
 		}
 	})
 }
+
+// A sink has refused the deletion of a UID for good, and has accepted what took its name. The
+// process is killed before that is stored: if the sink accepts the deletion then, what has the
+// name comes behind it under an id that it has not had.
+func TestIDBehindADeletionThatWasRefused(t *testing.T) {
+	b := newByID(t)
+	c := b.reach()
+	b.snapshot(c, at(uid3, 10))
+	took := at(uuid(7), 30)
+	b.deliver(c, took, false, false) // without the deletion
+	b.wants("30")
+
+	c = b.reach()
+	o := c.Observe(pod(1), took, false, false, nil)
+	ghosts, _, _, _ := c.begin(o.Sequence, pod(1), took, false)
+	if len(ghosts) != 1 {
+		t.Fatalf("ghosts %q", ghosts)
+	}
+	b.get(Version{ghosts[0], took.ResourceVersion}, true, o.Generation)
+	b.get(took, false, o.Generation)
+	b.wants("30")
+}

@@ -125,3 +125,49 @@ func TestKillOfAVersionBefore(t *testing.T) {
 		})
 	}
 }
+
+// A sink was told that a UID is gone whose name another one took, and the process is killed
+// before the sink has accepted what has the name now: the sink is not told the UID's states
+// again, unless the server was restored meanwhile, when versions may be used again.
+func TestKillBetweenADeletionAndWhatTookTheName(t *testing.T) {
+	another := uuid(7)
+	for name, test := range map[string]struct {
+		takes func(c *Cursor) (sequence uint64, v Version)
+		then  []Version // what a watch shows of pod 1 after that
+		want  []Verdict
+	}{
+		"created and deleted": {func(c *Cursor) (uint64, Version) {
+			c.observe(pod(1), at(another, 30), false, false)
+			sequence, _ := c.observe(pod(1), at(another, 31), true, false)
+			return sequence, at(another, 31)
+		}, []Version{at(uid3, 24), at(uid3, 25), at(another, 30)}, []Verdict{Stale, Stale, Deliver}},
+		"of a restored server": {func(c *Cursor) (uint64, Version) {
+			c.BeginSnapshot()
+			c.observe(pod(2), at(uuid(2), 12), false, true)
+			c.observe(pod(1), at(another, 21), false, true)
+			endSnapshot(c, "22")
+			c.Seen("22")
+			sequence, _ := c.observe(pod(1), at(another, 23), true, false)
+			return sequence, at(another, 23)
+		}, []Version{at(another, 24)}, []Verdict{Deliver}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			c := s.reach()
+			s.fill(c)
+			s.hand(c, 1, at(uid3, 25), false, false)
+			sequence, v := test.takes(c)
+			if ghosts, _, _, _ := c.begin(sequence, pod(1), v, true); len(ghosts) != 1 {
+				t.Fatalf("ghosts %q", ghosts)
+			}
+			c.AckGhost(pod(1), uid3)
+			s.commit(true)
+			c = s.reach()
+			for i, v := range test.then {
+				if _, got := c.observe(pod(1), v, false, false); got != test.want[i] {
+					t.Errorf("%v: verdict %v, want %v", v, got, test.want[i])
+				}
+			}
+		})
+	}
+}

@@ -114,6 +114,9 @@ type item struct {
 // age orders versions of all histories.
 func (i item) age() int { return i.past*1_000_000 + i.rv }
 
+// ageOf splits what age returns.
+func ageOf(age int) (past, rv int) { return age / 1_000_000, age % 1_000_000 }
+
 func (i item) id() (Name, Version) { return Name{"ns", i.name}, Version{i.uid, strconv.Itoa(i.rv)} }
 
 // sink holds what it was told last. unique is what it holds if it drops for ever what has

@@ -60,6 +60,11 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		if c.headDirty {
 			u.Head, b.head, b.resume, c.headDirty = c.head.encode(c.key), true, c.head.Resume, false
 			b.limit = c.head.Limit
+			if c.storedAt == "" && b.resume != "" {
+				// From when the store may have one, until it has another, or none again.
+				c.storedAt = b.resume
+				c.passedLocked(b.resume)
+			}
 		}
 		b.headFirst, c.headFirst = c.headFirst, false
 		if c.gaveUp {

@@ -58,12 +58,17 @@ func (c *Cursor) boundLocked() {
 	for s := c.order.root.next; s != &c.order.root; s = s.next {
 		s.before = ""
 	}
-	c.floor = parseRV(c.last)
-	if c.storedAt == "" {
-		c.passed = c.floor
-	}
+	c.watchedLocked(parseRV(c.last))
 	c.advanceLocked()
 	c.forgetLocked()
+}
+
+// watchedLocked says that there is no resume point before the next snapshot: until that
+// begins, a watch only goes on from a version.
+func (c *Cursor) watchedLocked(at rv) {
+	if c.floor = at; c.storedAt == "" {
+		c.passed = at
+	}
 }
 
 // passedLocked says that no watch will start before this version any more, after it
@@ -94,7 +99,7 @@ func (c *Cursor) forgetLocked() {
 		// This process watches on from the last frame, and another one would
 		// begin with a snapshot.
 		passed = parseRV(c.last)
-	case c.last == "":
+	case c.last == "" && !c.needsSnapshot:
 		// So does this one: perhaps never, of a resource that is gone.
 		passed = unordered - 1
 	}

@@ -239,3 +239,66 @@ func TestWhereItWasGivenUpIsOfOneHistory(t *testing.T) {
 		t.Errorf("what was deleted is revived: verdict %v", verdict)
 	}
 }
+
+// A replay is asked for while a watch shows again what the owner before has handed over.
+// Until the snapshot begins, that watch tells nothing that a deletion has ended; and what it
+// has come past is forgotten, as is all that a retired cursor is told.
+func TestAReplayForgetsNoDeletionThatAWatchShowsAgain(t *testing.T) {
+	for name, then := range map[string]func(c *Cursor){
+		"the watch goes on":    func(c *Cursor) { c.Seen("30") },
+		"the snapshot begins":  func(c *Cursor) { c.BeginSnapshot() },
+		"all of it is retired": func(c *Cursor) { c.Retire()(func(Tombstone) bool { return true }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			before := s.reach()
+			s.fill(before)
+			gone, _ := before.observe(pod(2), at(uuid(2), 30), true, false)
+			before.begin(gone, pod(2), at(uuid(2), 30), true)
+			c, _ := s.claim("uid", "digest")
+			before.Ack(gone, pod(2), at(uuid(2), 30), true)
+			c.RaiseDue()
+			s.commit(true)
+			if _, got := c.observe(pod(2), at(uuid(2), 25), false, false); got != Stale {
+				t.Errorf("what came before the deletion: verdict %v", got)
+			}
+			then(c)
+			if s.commit(true); len(c.deleted) != 0 {
+				t.Errorf("%d deletions are remembered", len(c.deleted))
+			}
+		})
+	}
+}
+
+// A resume point is given up while the transaction is under way that stores the first one: what
+// a watch from there shows again is not forgotten before the store knows that there is none.
+func TestAResumePointIsGivenUpWhileItIsStored(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	s.fill(c)
+	c.remembers = 1
+	c.observe(pod(1), at(uid3, 21), false, false) // holds the resume point
+	for i := 3; i < 5; i++ {
+		s.hand(c, i, at(uuid(i), 20+i), false, false)
+		s.hand(c, i, at(uuid(i), 30+i), true, false)
+		c.Seen("40")
+	}
+	o := c.Observe(pod(2), at(uuid(2), 41), true, false, nil)
+	c.begin(o.Sequence, pod(2), at(uuid(2), 41), true)
+	s.store.around = func(apply func() error) error {
+		err := apply()
+		c.Ack(o.Sequence, pod(2), at(uuid(2), 41), true)
+		return err
+	}
+	s.commit(true)
+	s.store.around = nil
+	next, _ := c.observe(pod(6), at(uuid(6), 42), false, false)
+	c.begin(next, pod(6), at(uuid(6), 42), false)
+	s.commit(false) // of the intent, and of records that are behind
+	c = s.reach()
+	if start, ok := c.Start(); ok {
+		if _, got := c.observe(pod(3), at(uuid(3), 23), false, false); got != Stale {
+			t.Errorf("a watch from %s shows what was deleted: verdict %v", start, got)
+		}
+	}
+}

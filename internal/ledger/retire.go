@@ -22,6 +22,7 @@ func (c *Cursor) invalidateResumePointLocked() {
 // before the first deletion, the store records that there may have been some: everything
 // is due then, if it is there again.
 func (c *Cursor) tellAllLocked() {
+	c.needsSnapshot = false // no watch goes on
 	c.invalidateResumePointLocked()
 	if !c.head.Told {
 		c.head.Told = true

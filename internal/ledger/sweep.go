@@ -76,7 +76,7 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 	} else {
 		s.at = parseRV(s.version)
 		s.sweptAt, s.sweptSequence = s.at, s.numbers.last
-		if !s.newest.notAfter(s.at) && s.at&unordered == 0 {
+		if s.newest.after(s.at) {
 			s.undoneLocked(s.at)
 		}
 		s.seenLocked(s.at) // what is told from here on has that version, whatever ends this
@@ -157,9 +157,7 @@ func (s *sweep) findNewest() bool {
 			return false
 		}
 	}
-	if s.newest&unordered == 0 {
-		s.at = max(s.at, s.newest) // so that one who ranges again has the same version
-	}
+	s.at = max(s.at, s.newest) // so that one who ranges again has the same version
 	if s.version = last; s.at != 0 || last == "" {
 		s.version = strconv.FormatUint(uint64(s.at), 10)
 	}

@@ -118,6 +118,9 @@ func parseRV(s string) rv {
 // notAfter reports whether a is known to be no newer than b.
 func (a rv) notAfter(b rv) bool { return a&unordered == 0 && b&unordered == 0 && a <= b }
 
+// after reports whether a is known to be newer than b.
+func (a rv) after(b rv) bool { return b.notAfter(a) && a != b }
+
 // isBefore reports whether a state of an object is known to come before another one. A
 // deletion without a version of its own has that of the state that it ends.
 func (a rv) isBefore(deleted bool, b rv, gone bool) bool {

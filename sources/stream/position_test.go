@@ -102,6 +102,21 @@ func startBehind(t *testing.T) *behindHarness {
 	return h
 }
 
+// joinedByAList is a stream whose route b has come to version 20 by a list of its own, and has
+// joined the watch again, which is at version 12.
+func joinedByAList(t *testing.T) *behindHarness {
+	t.Helper()
+	h := startBehind(t)
+	h.take("updated a uid-a@11")
+	h.call("watch from 11").reply(410, status(410, "Expired", ""))
+	list := h.call("streaming list").open()
+	list.send(event("ADDED", "a", 11), event("ADDED", "b", 12), endMark("20"))
+	h.take("updated b uid-b@12 snapshot")
+	list.send(mark("20"))
+	h.wantInStep(true)
+	return h
+}
+
 // take has the sink of b accept what waits, which must be that.
 func (h *behindHarness) take(changes ...string) {
 	h.t.Helper()
@@ -201,14 +216,7 @@ func TestRouteDoesNotJoinAtAnOldVersion(t *testing.T) {
 // not. If it has no room for it, its own watch need not show it again: a snapshot tells.
 func TestRouteWithoutRoomForADeletionWithAnOldVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := startBehind(t)
-		h.take("updated a uid-a@11")
-		h.call("watch from 11").reply(410, status(410, "Expired", ""))
-		list := h.call("streaming list").open()
-		list.send(event("ADDED", "a", 11), event("ADDED", "b", 12), endMark("20"))
-		h.take("updated b uid-b@12 snapshot")
-		list.send(mark("20"))
-		h.wantInStep(true)
+		h := joinedByAList(t)
 		for len(h.lane) < cap(h.lane) {
 			h.lane <- nil
 		}
@@ -217,7 +225,7 @@ func TestRouteWithoutRoomForADeletionWithAnOldVersion(t *testing.T) {
 		h.wantInStep(false)
 		h.want(true, "deleted a uid-a@11")
 		h.take()
-		list = h.call("streaming list").open()
+		list := h.call("streaming list").open()
 		list.send(event("ADDED", "b", 12), endMark("20"))
 		h.take("deleted a uid-a@20 snapshot tombstone nothing")
 		h.main.send(mark("20"))
@@ -230,19 +238,12 @@ func TestRouteWithoutRoomForADeletionWithAnOldVersion(t *testing.T) {
 // same versions come again, with other states.
 func TestRouteSkipsNothingOfARestoredServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := startBehind(t)
-		h.take("updated a uid-a@11")
-		h.call("watch from 11").reply(410, status(410, "Expired", ""))
-		list := h.call("streaming list").open()
-		list.send(event("ADDED", "a", 11), event("ADDED", "b", 12), endMark("20"))
-		h.take("updated b uid-b@12 snapshot")
-		list.send(mark("20"))
-		h.wantInStep(true) // at 20, in a watch that is at 12
+		h := joinedByAList(t)
 		age()
 		h.main.end()
 		h.call("watch from 12").reply(504, `{"kind":"Status","status":"Failure","reason":"Timeout","code":504,"details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}}`)
 		h.call("list by 1").reply(200, `{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"10"},"items":[]}`)
-		list = h.call("streaming list").open()
+		list := h.call("streaming list").open()
 		list.send(event("ADDED", "a", 5), event("ADDED", "b", 6))
 		h.take("updated a uid-a@5 snapshot", "updated b uid-b@6 snapshot")
 		list.send(endMark("10"), event("MODIFIED", "a", 15))
