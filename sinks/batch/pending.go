@@ -98,9 +98,9 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
-	n, bytes, most := 0, 0, b.opts.MaxBatch
-	if b.opts.Linger == 0 || b.failing { // else it is requests that count
-		most = b.window.Most()
+	n, bytes, most := 0, 0, b.window.Most()
+	if b.opts.Linger > 0 { // it is requests that count
+		most = b.window.limit.Most(b.opts.MaxBatch)
 	}
 	fits := func(it *item) bool {
 		bytes += it.change.Size()
