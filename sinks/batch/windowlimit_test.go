@@ -119,12 +119,13 @@ func TestWindowIsNotKeptSmallByOutages(t *testing.T) {
 	}
 }
 
-// A limit of bytes is one of changes that is never quite the same.
+// A limit of bytes is one of changes that is never quite the same: what succeeds most of the time
+// is written, and what does not is not.
 func TestWindowWithALimitThatVaries(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	w := newWindow(1, 1000, 1)
 	accepted, failed := try(w, 10_000, func(n int) bool { return n > 80+random.IntN(41) })
-	if accepted < 10_000*60 || failed > 1000 {
+	if accepted < 10_000*60 || failed > 2000 {
 		t.Errorf("of 10000 writes %d have failed; %d changes in each", failed, accepted/10_000)
 	}
 	t.Logf("of 10000 writes %d have failed; %d changes in each", failed, accepted/10_000)
