@@ -115,6 +115,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		b.batch = append(b.batch, it)
 	}
 	b.pending = slices.Delete(b.pending, 0, n)
+	b.window.Began(n)
 	if len(b.batch) > 0 && !b.failing {
 		b.began = now
 		if b.opts.Linger > 0 && b.pace != nil {

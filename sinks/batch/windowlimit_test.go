@@ -119,6 +119,29 @@ func TestWindowIsNotKeptSmallByOutages(t *testing.T) {
 	}
 }
 
+// Of several writes that are under way at once one is the try.
+func TestWindowTriesWhatIsTooLargeOnce(t *testing.T) {
+	w := newWindow(1, 1000, 4)
+	beyond := func(n int) bool { return n > 100 }
+	for range 1000 {
+		if try(w, 1, beyond); w.limit.fails > 0 && w.limit.fails < 110 && w.Most() == w.limit.fails {
+			break
+		}
+	}
+	first := w.Most()
+	w.Began(first)
+	if second := w.Most(); first <= 100 || second > 100 {
+		t.Errorf("writes of %d and %d at once", first, second)
+	}
+	// What has begun before it was known to fail is no further one.
+	before := w.limit.waits
+	w.Failed(first)
+	w.Failed(first)
+	if w.limit.waits > 2*before {
+		t.Errorf("a pause of %d writes after one of %d", w.limit.waits, before)
+	}
+}
+
 // A limit of bytes is one of changes that is never quite the same: what succeeds most of the time
 // is written, and what does not is not.
 func TestWindowWithALimitThatVaries(t *testing.T) {

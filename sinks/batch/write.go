@@ -331,7 +331,6 @@ func (b *writer) writes(since time.Time, n int) {
 		return
 	}
 	b.underWay[b] = since
-	b.window.Began(n)
 	b.ahead = since.Add(b.window.Ahead(n))
 	if b.pace != nil && b.opts.Linger == 0 && b.ahead.After(since) {
 		b.pace(b.paceLocked())
