@@ -92,6 +92,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.pending) == 0 {
+		b.window.RanOut()
 		return nil, 0
 	}
 	if wait := max(b.gate.Sub(now), b.lingerLocked(now)); wait > 0 {
@@ -115,7 +116,9 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		b.batch = append(b.batch, it)
 	}
 	b.pending = slices.Delete(b.pending, 0, n)
-	b.window.Began(n)
+	if n > 0 {
+		b.window.Began(n, len(b.pending))
+	}
 	if len(b.batch) > 0 && !b.failing {
 		b.began = now
 		if b.opts.Linger > 0 && b.pace != nil {

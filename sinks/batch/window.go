@@ -70,6 +70,7 @@ type window struct {
 	rest    int // writes until the double of the smallest may be probed again
 	rests   int // how many there were from the last such probe on; 0: it paid, or there was none
 	limit   limit
+	room    room
 
 	// Sums over the writes: of their weights, and of sizes and seconds by these.
 	weight, n, nn, t, nt float64
@@ -79,7 +80,7 @@ type window struct {
 // many writes may be under way at once. What is below one is one.
 func newWindow(least, most, writes int) *window {
 	least = max(least, 1)
-	return &window{least: least, most: max(most, least), writes: max(writes, 1), batch: least}
+	return &window{least: least, most: max(most, least), writes: max(writes, 1), batch: least, room: newRoom()}
 }
 
 // Batch returns how many changes the next write is to have.
@@ -114,8 +115,8 @@ func (w *window) Pace(bytes int) pipeline.Pace {
 	if a, c := w.line(); w.weight > 0 && a+c*float64(size) < 10*windowHandling.Seconds()*float64(size) {
 		p.Deliveries++
 	}
-	// One batch may wait for the ledger; and a few changes always.
-	p.UnderWay = max((p.Deliveries+1)*size, 16)
+	// One batch may wait for the ledger; and a few changes, while they are needed.
+	p.UnderWay = max((p.Deliveries+1)*size, w.room.size)
 	return p
 }
 
@@ -129,8 +130,14 @@ func (w *window) Ahead(n int) time.Duration {
 	return max(took-time.Duration(w.size())*windowHandling-windowLate, 0)
 }
 
-// Began tells that a write of n changes begins.
-func (w *window) Began(n int) { w.limit.Began(n) }
+// Began tells that a write of n changes begins, while so many more wait.
+func (w *window) Began(n, waiting int) {
+	w.limit.Began(n)
+	w.room.Began(waiting, w.size())
+}
+
+// RanOut tells that a writer has found nothing to write.
+func (w *window) RanOut() { w.room.RanOut() }
 
 // Wrote tells of a write of n changes.
 func (w *window) Wrote(n int, took time.Duration) {

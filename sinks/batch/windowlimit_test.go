@@ -24,7 +24,7 @@ import (
 func try(w *window, writes int, fails func(n int) bool) (accepted, failed int) {
 	for range writes {
 		n := w.Most()
-		w.Began(n)
+		w.Began(n, 0)
 		if fails(n) {
 			w.Failed(n)
 			failed++
@@ -129,7 +129,7 @@ func TestWindowTriesWhatIsTooLargeOnce(t *testing.T) {
 		}
 	}
 	first := w.Most()
-	w.Began(first)
+	w.Began(first, 0)
 	if second := w.Most(); first <= 100 || second > 100 {
 		t.Errorf("writes of %d and %d at once", first, second)
 	}
