@@ -137,13 +137,13 @@ func TestLingerOfAFailure(t *testing.T) {
 func TestABatchThatIsTooLargeForADestinationThatCharges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &narrow{took: func(int) time.Duration { return time.Second }, fits: 30}
-		b, _ := start(t, sink, Options{MinBatch: 100, MaxBatch: 100, Linger: time.Hour})
+		b, _ := start(t, sink, Options{MinBatch: 100, MaxBatch: 100, Linger: time.Minute})
 		began := time.Now()
 		for range 10 {
 			outcomeOf(t, b, changes(91)...)
 		}
 		accepted, largest, failed := sink.fitsFrom(100)
-		if took := time.Since(began); took > 11*time.Hour { // the last ones wait for more
+		if took := time.Since(began); took > 11*time.Minute { // the last ones wait for more
 			t.Errorf("it took %v", took)
 		}
 		if accepted != 910 || largest < 25 || failed > 10 {
