@@ -32,7 +32,7 @@ type Spec struct {
 	// replaces it.
 	Identity string
 	// MinBatch is the smallest batch that is of use, and MaxBatch the largest, in
-	// changes. Zero means 1 and 1000.
+	// changes. Zero means 1 and 1000. A destination that fails with MinBatch gets fewer.
 	MinBatch, MaxBatch int
 	// MaxBytes bounds a batch in bytes. Zero means 8 MiB. One change always fits.
 	MaxBytes int

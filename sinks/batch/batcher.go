@@ -48,6 +48,7 @@ type Batcher struct {
 	health    health
 	nextCheck time.Time // of the destination; zero: there is none
 	window    *window
+	tooLarge  tooLarge
 	pace      func(pipeline.Pace) // nil: nobody wants to know
 }
 
@@ -87,18 +88,22 @@ func (b *Batcher) Pace(set func(pipeline.Pace)) {
 	set(b.paceLocked())
 }
 
-// wrote tells the window of a write, and who asked what it wants now.
-func (b *Batcher) wrote(n int, took time.Duration, ok bool) {
+// wrote tells the window of a write, and who asked what it wants now. failed is why the
+// destination failed, if it did. It reports whether that was to be expected of n changes.
+func (b *Batcher) wrote(n int, took time.Duration, failed error) (expected bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if ok {
+	if failed == nil {
 		b.window.Wrote(n, took)
 	} else {
-		b.window.Failed(n)
+		expected = b.window.Failed(n)
 	}
+	news := b.tooLarge.note(time.Now(), b.window.limit.fails, b.window.limit.fits, failed)
 	if b.pace != nil {
 		b.pace(b.paceLocked())
 	}
+	b.mu.Unlock()
+	b.announceSize(news)
+	return expected
 }
 
 // paceLocked returns what is to be under way. With a linger a delivery gathers until

@@ -33,6 +33,10 @@
 //     callers of Deliver wait, which is what pushes back. An error of single
 //     changes is told to their callers, and holds up nothing. One in the middle of
 //     a batch ([pipeline.Outage]) holds back what is left of the batch.
+//   - A batch that fails is tried again with half of it, and what is too large for the
+//     destination is written no more, but for a try now and then: see Status.TooLarge. So a
+//     limit of a proxy, or a deadline, costs one write in a hundred at first, and one in
+//     10 minutes after a while.
 //   - A permanent error of a whole batch splits the batch until the change
 //     that the sink refuses stands alone, so that it takes no other with it.
 //   - Memory is bounded by the callers: what no caller waits for any more is

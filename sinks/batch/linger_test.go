@@ -132,6 +132,26 @@ func TestLingerOfAFailure(t *testing.T) {
 	})
 }
 
+// The batch that is wanted of each request may be more than the destination takes. It gets less then, as
+// soon as so much is there.
+func TestABatchThatIsTooLargeForADestinationThatCharges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &narrow{took: func(int) time.Duration { return time.Second }, fits: 30}
+		b, _ := start(t, sink, Options{MinBatch: 100, MaxBatch: 100, Linger: time.Minute})
+		began := time.Now()
+		for range 10 {
+			outcomeOf(t, b, changes(91)...)
+		}
+		accepted, largest, failed := sink.fitsFrom(100)
+		if took := time.Since(began); took > 11*time.Minute { // the last ones wait for more
+			t.Errorf("it took %v", took)
+		}
+		if accepted != 910 || largest < 25 || failed > 10 {
+			t.Errorf("%d changes were accepted in writes of up to %d, %d have failed", accepted, largest, failed)
+		}
+	})
+}
+
 // What failed has waited: it is tried again after its delay, however long the linger is.
 // What comes after it has succeeded waits again.
 func TestAFailureDoesNotLinger(t *testing.T) {

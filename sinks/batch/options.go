@@ -13,7 +13,7 @@ import (
 type Options struct {
 	// MinBatch is the smallest batch that is of use, MaxBatch the most changes in
 	// one write. Zero means 1 and 1000. Between them the writes say how many are
-	// gathered: see window.go.
+	// gathered: see window.go. A destination that fails with MinBatch changes gets fewer.
 	MinBatch, MaxBatch int
 	// Concurrency is how many writes may be under way at once, never two with the
 	// same key. Zero means 1. With more, Write is called by so many goroutines.
@@ -45,8 +45,8 @@ type Options struct {
 	// after 16 such changes of which the sink accepts none in between: it refuses whatever it
 	// gets, and no change is to blame for that.
 	DeadLetter func(c *pipeline.Change, reason error, attempts int) error
-	// Log hears when the sink starts to fail and when it has recovered. The
-	// zero value drops both.
+	// Log hears when the sink starts to fail and when it has recovered; and, at most once in
+	// a minute, which writes are too large for it. The zero value drops all of it.
 	Log logr.Logger
 	// Metrics counts. Nil: nothing is counted.
 	Metrics *Metrics

@@ -92,15 +92,16 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.pending) == 0 {
+		b.window.RanOut()
 		return nil, 0
 	}
 	if wait := max(b.gate.Sub(now), b.lingerLocked(now)); wait > 0 {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
-	n, bytes, most := 0, 0, b.opts.MaxBatch
-	if b.opts.Linger == 0 || b.failing { // else it is requests that count
-		most = b.window.Most()
+	n, bytes, most := 0, 0, b.window.Most()
+	if b.opts.Linger > 0 { // it is requests that count
+		most = b.window.limit.Most(b.opts.MaxBatch)
 	}
 	fits := func(it *item) bool {
 		bytes += it.change.Size()
@@ -115,6 +116,9 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 		b.batch = append(b.batch, it)
 	}
 	b.pending = slices.Delete(b.pending, 0, n)
+	if n > 0 {
+		b.window.Began(n, len(b.pending))
+	}
 	if len(b.batch) > 0 && !b.failing {
 		b.began = now
 		if b.opts.Linger > 0 && b.pace != nil {

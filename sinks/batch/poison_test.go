@@ -52,7 +52,9 @@ func (s *picky) Write(_ context.Context, all []*pipeline.Change) error {
 type route struct {
 	queue *stage.Queue
 	stage *stage.Stage
-	end   func()
+
+	batcher *Batcher
+	end     func()
 }
 
 func startRoute(t *testing.T, sink pipeline.Sink, o Options, limit ratelimit.Limit) *route {
@@ -62,6 +64,7 @@ func startRoute(t *testing.T, sink pipeline.Sink, o Options, limit ratelimit.Lim
 		LaneCapacity: 8192, LaneBytes: 1 << 30, Buckets: ratelimit.New(limit),
 	})}
 	b, stop := start(t, sink, o)
+	r.batcher = b
 	var err error
 	r.stage, err = stage.New(stage.Options{
 		Queue: r.queue, Destination: b, Workers: 64, Registerer: prometheus.NewRegistry(), Log: logr.Discard(),

@@ -27,6 +27,9 @@ type Status struct {
 	// WritingSince is when the oldest write that is under way has begun; zero while there
 	// is none.
 	WritingSince time.Time `json:"writingSince,omitzero"`
+	// TooLarge is which writes the destination does not take, while it takes smaller ones;
+	// nil while nothing is known of such. It is no reason not to be healthy.
+	TooLarge *TooLarge `json:"tooLarge,omitempty"`
 }
 
 // Status returns where the sink stands now.
@@ -39,6 +42,10 @@ func (b *Batcher) Status() Status {
 		if s.WritingSince.IsZero() || began.Before(s.WritingSince) {
 			s.WritingSince = began
 		}
+	}
+	if b.tooLarge.Changes > 0 {
+		known := b.tooLarge.TooLarge
+		s.TooLarge = &known
 	}
 	if s.Healthy {
 		return s

@@ -56,7 +56,8 @@ const (
 // each time that it does not pay, or fails, twice as many writes go by until it is tried again.
 // Two writes in a row that are far off the line begin a new one.
 // Like TCP it begins with the smallest, goes back by half when a write fails, and
-// does not rely on what it was long ago when it had more to do (RFC 7661).
+// does not rely on what it was long ago when it had more to do (RFC 7661). What is too
+// large for the sink it does not write, see limit.
 //
 // It is not safe for concurrent use.
 type window struct {
@@ -68,7 +69,8 @@ type window struct {
 	odd     int // how the last write was: longer (1) or shorter (-1) than any should be
 	rest    int // writes until the double of the smallest may be probed again
 	rests   int // how many there were from the last such probe on; 0: it paid, or there was none
-	retry   int // the most that a write may have since one has failed; 0: it is not known of any
+	limit   limit
+	room    room
 
 	// Sums over the writes: of their weights, and of sizes and seconds by these.
 	weight, n, nn, t, nt float64
@@ -78,32 +80,30 @@ type window struct {
 // many writes may be under way at once. What is below one is one.
 func newWindow(least, most, writes int) *window {
 	least = max(least, 1)
-	return &window{least: least, most: max(most, least), writes: max(writes, 1), batch: least}
+	return &window{least: least, most: max(most, least), writes: max(writes, 1), batch: least, room: newRoom()}
 }
 
 // Batch returns how many changes the next write is to have.
 func (w *window) Batch() int {
 	if w.probing > 0 {
-		return w.probing
+		return w.limit.Most(w.probing)
 	}
-	return w.batch
+	return w.size()
 }
+
+// size is the batch that is wanted, or what the sink takes of it.
+func (w *window) size() int { return w.limit.Most(w.batch) }
 
 // Most returns how many changes the next write may have where more wait: all, unless larger
 // writes than the smallest were found not to pay. Whoever is first need not wait for the rest
 // then, and makes room for others. Nor where more come at once than are asked for, as from
 // the ledger, so that nothing would ever be learned of what is.
-// What has failed is tried again with half of it at the most, until that succeeds: a sink may
-// refuse, or not be done in time with, what is too large.
 func (w *window) Most() int {
-	if w.retry > 0 {
-		return w.retry
-	}
 	found := w.rests > 0 || w.batch == w.least && w.isSpread() && !w.pays()
 	if found || w.probing > 0 && w.n > w.weight*float64(w.batch) {
 		return w.Batch()
 	}
-	return w.most
+	return w.limit.Most(w.most)
 }
 
 // Pace returns what the stage is to have under way. Beyond the writes there is one
@@ -111,11 +111,12 @@ func (w *window) Most() int {
 // in which the sink would have nothing to do.
 func (w *window) Pace(bytes int) pipeline.Pace {
 	p := pipeline.Pace{Batch: w.Batch(), Bytes: bytes, Deliveries: w.writes}
-	if a, c := w.line(); w.weight > 0 && a+c*float64(w.batch) < 10*windowHandling.Seconds()*float64(w.batch) {
+	size := w.size()
+	if a, c := w.line(); w.weight > 0 && a+c*float64(size) < 10*windowHandling.Seconds()*float64(size) {
 		p.Deliveries++
 	}
-	// One batch may wait for the ledger; and a few changes always.
-	p.UnderWay = max((p.Deliveries+1)*w.batch, 16)
+	// One batch may wait for the ledger; and a few changes, while they are needed.
+	p.UnderWay = max((p.Deliveries+1)*size, w.room.size)
 	return p
 }
 
@@ -126,14 +127,21 @@ func (w *window) Pace(bytes int) pipeline.Pace {
 func (w *window) Ahead(n int) time.Duration {
 	a, c := w.line()
 	took := time.Duration((a + c*float64(n)) * float64(time.Second))
-	return max(took-time.Duration(w.batch)*windowHandling-windowLate, 0)
+	return max(took-time.Duration(w.size())*windowHandling-windowLate, 0)
 }
+
+// Began tells that a write of n changes begins, while so many more wait.
+func (w *window) Began(n, waiting int) {
+	w.limit.Began(n)
+	w.room.Began(waiting, w.size())
+}
+
+// RanOut tells that a writer has found nothing to write.
+func (w *window) RanOut() { w.room.RanOut() }
 
 // Wrote tells of a write of n changes.
 func (w *window) Wrote(n int, took time.Duration) {
-	if n >= w.retry {
-		w.retry = 0
-	}
+	w.limit.Wrote(n)
 	w.rest = max(w.rest-1, 0)
 	w.learn(float64(n), took.Seconds())
 	a, c := w.line()
@@ -168,14 +176,18 @@ func (w *window) pays() bool {
 	return c*size < 4*a || a+2*c*size <= windowFree.Seconds()
 }
 
-// Failed tells that a write of n changes has failed, as one of fewer might not have.
-func (w *window) Failed(n int) {
+// Failed tells that a write of n changes has failed, as one of fewer might not have. It
+// reports whether that was to be expected of that many.
+func (w *window) Failed(n int) (expected bool) {
 	if n > w.batch && w.probing > w.batch {
 		w.pause()
 	}
-	w.batch = max(w.batch/2, w.least)
 	w.probing = 0
-	w.retry = max(min(w.batch, n/2), w.least)
+	a, c := w.line()
+	if expected = w.limit.Failed(n, int(min(limitTime.Seconds()/(a+c*float64(w.size())), math.MaxInt32))); !expected {
+		w.batch = max(w.batch/2, w.least)
+	}
+	return expected
 }
 
 // pause has writes go by until the double of the smallest is probed again.

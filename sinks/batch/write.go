@@ -22,6 +22,7 @@ type writer struct {
 	settled []*request         // likewise
 	refused refused            // in this round
 	reason  error              // why this round failed
+	tried   bool               // its last write was of a size that may fail, see limit
 	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
 }
 
@@ -53,8 +54,9 @@ func (b *writer) round(ctx context.Context, batch []*item) {
 	b.reason = nil
 	err := b.write(ctx, batch)
 	b.reason = err
-	// A write that we broke off ourselves says nothing about the sink.
-	b.settle(batch, ctx.Err() == nil)
+	// A write that we broke off ourselves says nothing about the sink, and neither does one
+	// that was larger than what it is known to take.
+	b.settle(batch, ctx.Err() == nil && !(err != nil && b.tried))
 }
 
 // write writes the items and notes on each what became of it. It returns an
@@ -120,8 +122,11 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 		traced.Began, traced.Ended = start, start.Add(took)
 	}
 	if ctx.Err() == nil {
-		_, partial := errors.AsType[*pipeline.BatchError](err)
-		b.wrote(len(items), took, err == nil || partial || pipeline.IsPermanent(err))
+		failed := err
+		if _, partial := errors.AsType[*pipeline.BatchError](err); partial || pipeline.IsPermanent(err) {
+			failed = nil
+		}
+		b.tried = b.wrote(len(items), took, failed)
 	}
 	b.metrics.seconds.Observe(took.Seconds())
 	b.metrics.size.Observe(float64(len(items)))
