@@ -27,7 +27,13 @@ type Status struct {
 	// WritingSince is when the oldest write that is under way has begun; zero while there
 	// is none.
 	WritingSince time.Time `json:"writingSince,omitzero"`
+	// Apart has the clusters of which changes are written apart from those of others, because
+	// the sink refused whole batches for them: the first 100 in order.
+	Apart []string `json:"apart,omitempty"`
 }
+
+// mostApart is how many clusters a Status names.
+const mostApart = 100
 
 // Status returns where the sink stands now.
 func (b *Batcher) Status() Status {
@@ -35,6 +41,8 @@ func (b *Batcher) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{Healthy: b.health.healthy, Since: b.health.since, Attempts: b.health.attempts, Waiting: len(b.pending)}
+	s.Apart = b.suspects.names(now)
+	s.Apart = s.Apart[:min(len(s.Apart), mostApart)]
 	for _, began := range b.underWay {
 		if s.WritingSince.IsZero() || began.Before(s.WritingSince) {
 			s.WritingSince = began

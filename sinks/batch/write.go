@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,11 @@ type writer struct {
 	refused refused            // in this round
 	reason  error              // why this round failed
 	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
+
+	apart     *line          // what this round is of, if that is written apart
+	isolating bool           // what is written is half of a batch, or apart
+	inBatch   map[string]int // changes that were found in this round, by cluster
+	took      time.Duration  // the last write
 }
 
 func (b *writer) run(ctx context.Context) {
@@ -50,8 +56,13 @@ func (b *writer) run(ctx context.Context) {
 // round writes one batch and settles what became of it.
 func (b *writer) round(ctx context.Context, batch []*item) {
 	clear(b.refused)
-	b.reason = nil
-	err := b.write(ctx, batch)
+	clear(b.inBatch)
+	b.isolating = false
+	write := b.write
+	if b.apart != nil {
+		write = b.writeApart
+	}
+	err := write(ctx, batch)
 	b.reason = err
 	// A write that we broke off ourselves says nothing about the sink.
 	b.settle(batch, ctx.Err() == nil)
@@ -61,11 +72,15 @@ func (b *writer) round(ctx context.Context, batch []*item) {
 // error when the destination failed; what has to do with single changes only
 // is dealt with here.
 func (b *writer) write(ctx context.Context, items []*item) error {
-	items = b.withoutRefused(items)
+	items = b.withoutFound(b.withoutRefused(items))
 	if len(items) == 0 {
 		return nil
 	}
-	err := b.call(ctx, items)
+	return b.answered(ctx, items, b.call(ctx, items))
+}
+
+// answered is what follows of what the sink has said to a write of the items.
+func (b *writer) answered(ctx context.Context, items []*item, err error) error {
 	partial, isPartial := errors.AsType[*pipeline.BatchError](err)
 	switch {
 	case err == nil:
@@ -76,17 +91,25 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 		}
 	case isPartial && names(partial, len(items)):
 		b.metrics.writesPartial.Inc()
+		if b.isolating && len(items) == 1 && !pipeline.IsOutage(partial.Failed[0]) {
+			b.isolated(items[0], cmp.Or(partial.Failed[0], errNoReason))
+		}
 		return b.sort(items, partial)
 	case isPartial || !pipeline.IsPermanent(err):
 		b.metrics.writesFailed.Inc()
 		return err
 	case len(items) == 1:
 		b.metrics.writesPartial.Inc()
+		if b.isolating {
+			b.isolated(items[0], err)
+		}
 		b.giveUp(items[0], err)
 	default:
 		// One of them is poison. Halves find it in a few writes, and the
 		// others get through.
 		b.metrics.writesPartial.Inc()
+		b.metrics.bisected.Inc()
+		b.isolating = true
 		half := len(items) / 2
 		if err := b.write(ctx, items[:half]); err != nil {
 			return err
@@ -116,12 +139,15 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 	err := b.sink.Write(ctx, b.changes)
 	b.writes(time.Time{}, 0)
 	took := time.Since(start)
+	b.took = took
 	if traced != nil {
 		traced.Began, traced.Ended = start, start.Add(took)
 	}
 	if ctx.Err() == nil {
-		_, partial := errors.AsType[*pipeline.BatchError](err)
-		b.wrote(len(items), took, err == nil || partial || pipeline.IsPermanent(err))
+		// Half of a batch, or what is written apart, is smaller than what could have been written.
+		if ok := err == nil || isPartial(err) || pipeline.IsPermanent(err); !ok || !b.isolating {
+			b.wrote(len(items), took, ok)
+		}
 	}
 	b.metrics.seconds.Observe(took.Seconds())
 	b.metrics.size.Observe(float64(len(items)))
@@ -275,7 +301,12 @@ func (b *writer) settle(batch []*item, telling bool) {
 	b.metrics.deadLettered.Add(float64(count[deadLettered]))
 	b.metrics.refused.Add(float64(count[refusedByItself]))
 	b.metrics.failed.Add(float64(count[failed]))
-	// Counted before the callers go on, so that who has waited sees it.
+	b.tellSettled() // after it is counted, so that who has waited sees it
+	b.announce(turn)
+}
+
+// tellSettled has the callers look who have items that were settled.
+func (b *writer) tellSettled() {
 	for _, r := range b.settled {
 		select {
 		case r.told <- struct{}{}:
@@ -284,7 +315,6 @@ func (b *writer) settle(batch []*item, telling bool) {
 	}
 	clear(b.settled)
 	b.settled = b.settled[:0]
-	b.announce(turn)
 }
 
 // settleLocked notes that its caller is to be told of an item.
@@ -296,6 +326,12 @@ func (b *writer) settleLocked(it *item) {
 		r.news = true
 		b.settled = append(b.settled, r)
 	}
+}
+
+// isPartial reports whether an error is about single changes of a batch.
+func isPartial(err error) bool {
+	_, is := errors.AsType[*pipeline.BatchError](err)
+	return is
 }
 
 // names reports whether the error is about at least one of n changes.
