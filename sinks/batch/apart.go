@@ -95,7 +95,7 @@ func (b *writer) firstApartLocked(now time.Time) (first *item) {
 
 // putOff is why a change of a cluster is not written yet.
 func putOff(of *suspect, wait time.Duration) error {
-	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %w", of.cluster, of.reason), wait))
+	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %s", of.cluster, of.reason), wait))
 }
 
 // writeApart is write for what must not take the changes of others with it.

@@ -170,7 +170,7 @@ func TestRefusedBatchesOfSomeClustersSlowNoOther(t *testing.T) {
 					f.feed(fmt.Sprint("bad-", i), "poison", test.objects, test.every)
 					f.feed(fmt.Sprint("bad-", i), "object", 0, 200*time.Millisecond)
 				}
-				const last = time.Minute
+				const last = 30 * time.Second
 				time.Sleep(last)
 				good, worst := sink.of("good-")
 				want := (21 - test.bad) * int(last/(40*time.Millisecond))
@@ -222,7 +222,7 @@ func TestWhatIsMendedIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &transaction{}
 		f := startFleet(t, sink, Options{}, ratelimit.Limit{QPS: 200, Burst: 400})
-		f.feedGood(10)
+		f.feedGood(4)
 		const objects = 40
 		f.feed("bad-0", "poison", objects, 50*time.Millisecond)
 		time.Sleep(2 * time.Minute)

@@ -76,8 +76,8 @@ type suspect struct {
 	alone   line      // of these objects
 	whole   time.Time // until when everything else of it is apart as well
 	lasts   time.Duration
-	rest    line // of that
-	reason  error
+	rest    line   // of that
+	reason  string // of the last refusal
 }
 
 // line is what of a cluster may be written together: of either kind few, and twice as much
@@ -172,7 +172,7 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 		}
 		s.clusters[key.Cluster] = c
 	}
-	c.reason = reason
+	c.reason = reason.Error()
 	_, known := c.objects[key]
 	switch {
 	case known:

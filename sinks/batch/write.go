@@ -250,7 +250,9 @@ func (b *writer) settle(batch []*item, telling bool) {
 	}
 	back := batch[:0]
 	for _, it := range batch {
-		count[it.outcome]++
+		if it.refused == nil || !pipeline.IsPutOff(it.refused) {
+			count[it.outcome]++
+		}
 		switch {
 		case it.outcome != failed:
 			b.settleLocked(it)
