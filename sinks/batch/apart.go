@@ -122,23 +122,51 @@ func (b *writer) writeApart(ctx context.Context, items []*item) error {
 	return err
 }
 
-// isolated notes that a change is refused for good, when it was alone in a write and others
-// had been in one with it before.
-func (b *writer) isolated(it *item, reason error) {
+// isolated is a change that was refused when it was alone in a write, and others had been in
+// one with it before.
+type isolated struct {
+	key    pipeline.Key
+	reason error
+	took   time.Duration // the write
+}
+
+// isolate notes a change that is isolated. What was in a batch with others is not suspected
+// before one of these is accepted: of a destination that refuses everything no change is to
+// blame for that.
+func (b *writer) isolate(it *item, reason error) {
+	b.isolated = append(b.isolated, isolated{it.change.Key, reason, b.took})
 	if b.inBatch == nil {
 		b.inBatch = map[string]int{}
 	}
 	b.inBatch[it.change.Key.Cluster]++
-	cluster, now := it.change.Key.Cluster, time.Now()
-	b.mu.Lock()
-	begins := b.suspects.found(it.change.Key, reason, b.apart, b.took, now)
-	n := len(b.suspects.names(now))
-	b.mu.Unlock()
-	b.metrics.apart.Set(float64(n))
-	if begins > 0 {
-		b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
-			"sink", b.name, "cluster", cluster, "for", begins.String(), "key", it.change.Key.String())
+	if b.accepts || b.apart != nil {
+		b.suspect()
 	}
+}
+
+// accepted notes that the sink has accepted something in this round.
+func (b *writer) accepted() {
+	b.accepts = true
+	if len(b.isolated) > 0 {
+		b.suspect()
+	}
+}
+
+// suspect has what was isolated written apart from now on.
+func (b *writer) suspect() {
+	for _, f := range b.isolated {
+		now := time.Now()
+		b.mu.Lock()
+		begins := b.suspects.found(f.key, f.reason, b.apart, f.took, now)
+		n := len(b.suspects.names(now))
+		b.mu.Unlock()
+		b.metrics.apart.Set(float64(n))
+		if begins > 0 {
+			b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
+				"sink", b.name, "cluster", f.key.Cluster, "for", begins.String(), "key", f.key.String())
+		}
+	}
+	b.isolated = b.isolated[:0]
 }
 
 // withoutFound puts off what there is in a batch of clusters of which enough was found in it,

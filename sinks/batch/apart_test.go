@@ -311,3 +311,18 @@ func TestANewerStateOfWhatWasRefusedIsPutOff(t *testing.T) {
 		}
 	})
 }
+
+// Of a sink that refuses everything for a while nobody is suspected.
+func TestWhoRefusesEverythingSuspectsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{answer: func(context.Context, []string) error { return pipeline.Permanent(errors.New("404 page not found")) }}
+		b, _ := start(t, sink, Options{})
+		outcomeOf(t, b, change("a", 1), change("b", 1), change("c", 1), change("d", 1))
+		if got := b.Status().Apart; len(got) > 0 {
+			t.Errorf("apart %q", got)
+		}
+		if n := len(sink.written()); n != 7 {
+			t.Errorf("%d writes, want 7", n)
+		}
+	})
+}

@@ -14,7 +14,7 @@ import (
 // else's changes again:
 //
 //	batch ── refused ── halves ── found: an object ─▶ written alone, at its time
-//	                                     its cluster ─▶ for a minute or more in batches of its own
+//	                             again in a minute: its cluster ─▶ in batches of its own, for a while
 //
 // Writes apart have an eighth of the time, so long as there are others. What has to wait for
 // one is put off: its caller is told at once to come again (pipeline.PutOff), so that
@@ -30,8 +30,9 @@ const (
 	// othersGone is how long after the last change of a cluster that is not suspected nobody
 	// else is there.
 	othersGone = time.Second
-	// wholeFirst is for how long all of a cluster is apart when something of it was found in a
-	// batch with others. It doubles up to wholeLongest each time that happens again.
+	// wholeFirst is for how long all of a cluster is apart when something of it was found in
+	// batches with others twice in such a time, and for longer if more is found. It doubles up to
+	// wholeLongest each time that happens again.
 	wholeFirst   = time.Minute
 	wholeLongest = 32 * time.Minute
 	// suspectFor is how long what was found is remembered after it was to be written again, or
@@ -74,6 +75,7 @@ type suspect struct {
 	objects map[pipeline.Key]time.Time
 	latest  time.Time
 	alone   line      // of these objects
+	foundAt time.Time // in a batch with others, last
 	whole   time.Time // until when everything else of it is apart as well
 	lasts   time.Duration
 	rest    line   // of that
@@ -174,15 +176,19 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	}
 	c.reason = reason.Error()
 	_, known := c.objects[key]
+	again := now.Sub(c.foundAt) < wholeFirst
+	if of == nil {
+		c.foundAt = now
+	}
 	switch {
 	case known:
-	case of == nil:
+	case of != nil:
+		c.whole = now.Add(c.lasts)
+	case again:
 		if !now.Before(c.whole) {
 			c.lasts = min(max(2*c.lasts, wholeFirst), wholeLongest)
 			begins = c.lasts
 		}
-		fallthrough
-	default:
 		c.whole = now.Add(c.lasts)
 	}
 	if !known && s.objects >= mostSuspects {
@@ -274,7 +280,7 @@ func (s *suspects) sweep(now time.Time) {
 				s.objects--
 			}
 		}
-		if len(c.objects) == 0 && now.Sub(c.whole) > max(suspectFor, c.lasts) {
+		if len(c.objects) == 0 && min(now.Sub(c.whole), now.Sub(c.foundAt)) > max(suspectFor, c.lasts) {
 			delete(s.clusters, name)
 		}
 	}

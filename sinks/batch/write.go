@@ -28,6 +28,8 @@ type writer struct {
 	apart     *line          // what this round is of, if that is written apart
 	isolating bool           // what is written is half of a batch, or apart
 	inBatch   map[string]int // changes that were found in this round, by cluster
+	isolated  []isolated     // in this round, and not suspected yet
+	accepts   bool           // the sink has accepted something in this round
 	took      time.Duration  // the last write
 }
 
@@ -57,7 +59,8 @@ func (b *writer) run(ctx context.Context) {
 func (b *writer) round(ctx context.Context, batch []*item) {
 	clear(b.refused)
 	clear(b.inBatch)
-	b.isolating = false
+	b.isolating, b.accepts = false, false
+	b.isolated = b.isolated[:0]
 	write := b.write
 	if b.apart != nil {
 		write = b.writeApart
@@ -89,10 +92,11 @@ func (b *writer) answered(ctx context.Context, items []*item, err error) error {
 		for _, it := range items {
 			it.outcome = accepted
 		}
+		b.accepted()
 	case isPartial && names(partial, len(items)):
 		b.metrics.writesPartial.Inc()
 		if b.isolating && len(items) == 1 && !pipeline.IsOutage(partial.Failed[0]) {
-			b.isolated(items[0], cmp.Or(partial.Failed[0], errNoReason))
+			b.isolate(items[0], cmp.Or(partial.Failed[0], errNoReason))
 		}
 		return b.sort(items, partial)
 	case isPartial || !pipeline.IsPermanent(err):
@@ -101,7 +105,7 @@ func (b *writer) answered(ctx context.Context, items []*item, err error) error {
 	case len(items) == 1:
 		b.metrics.writesPartial.Inc()
 		if b.isolating {
-			b.isolated(items[0], err)
+			b.isolate(items[0], err)
 		}
 		b.giveUp(items[0], err)
 	default:
@@ -160,6 +164,7 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 func (b *writer) sort(items []*item, partial *pipeline.BatchError) (outage error) {
 	if len(partial.Failed) < len(items) {
 		b.givenUp.Store(0)
+		b.accepted()
 	}
 	var left keySet // of what the outage has left over
 	for i, it := range items {
