@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -141,6 +142,26 @@ func (b *writer) isolate(it *item, reason error) {
 	b.inBatch[it.change.Key.Cluster]++
 	if b.accepts || b.apart != nil {
 		b.suspect()
+	}
+}
+
+// isolateSome notes what a partial failure says to be isolated, be it by the sink or because
+// it is alone.
+func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
+	looked := false
+	for i, it := range items {
+		reason, is := partial.Failed[i]
+		if !is || pipeline.IsOutage(reason) {
+			continue
+		}
+		bySink := pipeline.IsIsolated(reason)
+		looked = looked || bySink
+		if bySink || b.isolating && len(items) == 1 {
+			b.isolate(it, cmp.Or(reason, errNoReason))
+		}
+	}
+	if looked {
+		b.metrics.bisected.Inc()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,8 @@ import (
 
 // transaction is a sink that takes all of a batch or, if there is poison in it, nothing.
 type transaction struct {
-	each time.Duration // beside 20 ms
+	each  time.Duration // beside 20 ms
+	looks bool          // for what it refuses, by halves, so that it takes all others
 
 	mu       sync.Mutex
 	poison   func(*pipeline.Change) bool
@@ -44,13 +46,34 @@ func (s *transaction) Write(_ context.Context, all []*pipeline.Change) error {
 	if bad > 0 && others > 0 {
 		s.mixed++
 	}
-	if slices.ContainsFunc(all, s.poison) {
-		s.refused++
-		return pipeline.Permanent(errors.New("value too long"))
+	tooLong := pipeline.Permanent(errors.New("value too long"))
+	failed := map[int]error{}
+	for i, c := range all {
+		if s.poison(c) {
+			failed[i] = tooLong
+		}
 	}
-	for _, c := range all {
+	if len(failed) > 0 {
+		s.refused++
+		if !s.looks {
+			return tooLong
+		}
+		if len(all) > 1 {
+			for i := range failed {
+				time.Sleep(time.Duration(2*bits.Len(uint(len(all)))) * 20 * time.Millisecond)
+				failed[i] = pipeline.Isolated(tooLong)
+			}
+		}
+	}
+	for i, c := range all {
+		if failed[i] != nil {
+			continue
+		}
 		s.accepted[c.Key.Cluster]++
 		s.worst[c.Key.Cluster] = max(s.worst[c.Key.Cluster], time.Since(c.Observed))
+	}
+	if len(failed) > 0 {
+		return &pipeline.BatchError{Failed: failed}
 	}
 	return nil
 }
@@ -145,17 +168,19 @@ func TestRefusedBatchesOfSomeClustersSlowNoOther(t *testing.T) {
 		every   time.Duration // of poison, for each bad cluster
 		objects int           // that are poison; 0: each time another one
 		letters bool
+		looks   bool
 		healthy time.Duration // within which healthy changes of the bad clusters are accepted
 		worst   time.Duration // and those of others
 	}{
-		"5 a second":                {bad: 1, every: 200 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
-		"10 a second":               {bad: 1, every: 100 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
-		"50 a second":               {bad: 1, every: 20 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
-		"10 a second, dead letters": {bad: 1, every: 100 * time.Millisecond, objects: 10, letters: true, healthy: 20 * time.Second, worst: time.Second},
-		"50 new ones a second":      {bad: 1, every: 20 * time.Millisecond, worst: time.Second},
-		"50 new letters a second":   {bad: 1, every: 20 * time.Millisecond, letters: true, worst: time.Second},
-		"ten clusters, 10 a second": {bad: 10, every: 100 * time.Millisecond, objects: 10, worst: 3 * time.Second},
-		"ten clusters, 5 new ones":  {bad: 10, every: 200 * time.Millisecond, worst: 3 * time.Second},
+		"5 a second":                            {bad: 1, every: 200 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
+		"10 a second":                           {bad: 1, every: 100 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
+		"50 a second":                           {bad: 1, every: 20 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
+		"10 a second, dead letters":             {bad: 1, every: 100 * time.Millisecond, objects: 10, letters: true, healthy: 20 * time.Second, worst: time.Second},
+		"10 a second, a sink that looks itself": {bad: 1, every: 100 * time.Millisecond, objects: 10, looks: true, healthy: 20 * time.Second, worst: 2 * time.Second},
+		"50 new ones a second":                  {bad: 1, every: 20 * time.Millisecond, worst: time.Second},
+		"50 new letters a second":               {bad: 1, every: 20 * time.Millisecond, letters: true, worst: time.Second},
+		"ten clusters, 10 a second":             {bad: 10, every: 100 * time.Millisecond, objects: 10, worst: 3 * time.Second},
+		"ten clusters, 5 new ones":              {bad: 10, every: 200 * time.Millisecond, worst: 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -163,7 +188,7 @@ func TestRefusedBatchesOfSomeClustersSlowNoOther(t *testing.T) {
 				if test.letters {
 					o.DeadLetter = func(*pipeline.Change, error, int) error { return nil }
 				}
-				sink := &transaction{}
+				sink := &transaction{looks: test.looks}
 				f := startFleet(t, sink, o, ratelimit.Limit{QPS: 200, Burst: 400})
 				f.feedGood(21 - test.bad)
 				for i := range test.bad {

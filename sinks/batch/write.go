@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,9 +94,7 @@ func (b *writer) answered(ctx context.Context, items []*item, err error) error {
 		b.accepted()
 	case isPartial && names(partial, len(items)):
 		b.metrics.writesPartial.Inc()
-		if b.isolating && len(items) == 1 && !pipeline.IsOutage(partial.Failed[0]) {
-			b.isolate(items[0], cmp.Or(partial.Failed[0], errNoReason))
-		}
+		b.isolateSome(items, partial)
 		return b.sort(items, partial)
 	case isPartial || !pipeline.IsPermanent(err):
 		b.metrics.writesFailed.Inc()
