@@ -32,50 +32,54 @@ type transaction struct {
 }
 
 func (s *transaction) Write(_ context.Context, all []*pipeline.Change) error {
-	time.Sleep(20*time.Millisecond + time.Duration(len(all))*s.each)
+	tooLong := pipeline.Permanent(errors.New("value too long"))
+	failed := s.poisoned(all, tooLong)
+	took := 20*time.Millisecond + time.Duration(len(all))*s.each
+	if s.looks && len(all) > 1 {
+		took += time.Duration(len(failed)*2*bits.Len(uint(len(all)))) * 20 * time.Millisecond
+		for i := range failed {
+			failed[i] = pipeline.Isolated(tooLong)
+		}
+	}
+	time.Sleep(took)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	bad, others := 0, 0
-	for _, c := range all {
-		if strings.HasPrefix(c.Key.Cluster, "bad") {
-			bad++
-		} else {
-			others++
-		}
-	}
-	if bad > 0 && others > 0 {
-		s.mixed++
-	}
-	tooLong := pipeline.Permanent(errors.New("value too long"))
-	failed := map[int]error{}
-	for i, c := range all {
-		if s.poison(c) {
-			failed[i] = tooLong
-		}
-	}
 	if len(failed) > 0 {
 		s.refused++
 		if !s.looks {
 			return tooLong
 		}
-		if len(all) > 1 {
-			for i := range failed {
-				time.Sleep(time.Duration(2*bits.Len(uint(len(all)))) * 20 * time.Millisecond)
-				failed[i] = pipeline.Isolated(tooLong)
-			}
-		}
 	}
 	for i, c := range all {
-		if failed[i] != nil {
-			continue
+		if failed[i] == nil {
+			s.accepted[c.Key.Cluster]++
+			s.worst[c.Key.Cluster] = max(s.worst[c.Key.Cluster], time.Since(c.Observed))
 		}
-		s.accepted[c.Key.Cluster]++
-		s.worst[c.Key.Cluster] = max(s.worst[c.Key.Cluster], time.Since(c.Observed))
 	}
 	if len(failed) > 0 {
 		return &pipeline.BatchError{Failed: failed}
 	}
 	return nil
+}
+
+// poisoned returns an error for each change that is poison, and counts mixed writes.
+func (s *transaction) poisoned(all []*pipeline.Change, why error) map[int]error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failed := map[int]error{}
+	bad := 0
+	for i, c := range all {
+		if strings.HasPrefix(c.Key.Cluster, "bad") {
+			bad++
+		}
+		if s.poison(c) {
+			failed[i] = why
+		}
+	}
+	if 0 < bad && bad < len(all) {
+		s.mixed++
+	}
+	return failed
 }
 
 // begin has the sink count from now on.

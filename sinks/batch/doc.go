@@ -34,7 +34,10 @@
 //     changes is told to their callers, and holds up nothing. One in the middle of
 //     a batch ([pipeline.Outage]) holds back what is left of the batch.
 //   - A permanent error of a whole batch splits the batch until the change
-//     that the sink refuses stands alone, so that it takes no other with it.
+//     that the sink refuses stands alone, so that it takes no other with it. From then on
+//     that object is written alone, and a cluster of which that happens again in batches
+//     of its own: with an eighth of the time, so long as there are others. What waits for
+//     that is told to come again later ([pipeline.PutOff]). See suspects.go.
 //   - Memory is bounded by the callers: what no caller waits for any more is
 //     not kept, unless its write is under way.
 //
