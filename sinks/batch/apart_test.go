@@ -176,15 +176,15 @@ func TestRefusedBatchesOfSomeClustersSlowNoOther(t *testing.T) {
 		healthy time.Duration // within which healthy changes of the bad clusters are accepted
 		worst   time.Duration // and those of others
 	}{
-		"5 a second":                            {bad: 1, every: 200 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
-		"10 a second":                           {bad: 1, every: 100 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
-		"50 a second":                           {bad: 1, every: 20 * time.Millisecond, objects: 10, healthy: 20 * time.Second, worst: time.Second},
-		"10 a second, dead letters":             {bad: 1, every: 100 * time.Millisecond, objects: 10, letters: true, healthy: 20 * time.Second, worst: time.Second},
-		"10 a second, a sink that looks itself": {bad: 1, every: 100 * time.Millisecond, objects: 10, looks: true, healthy: 20 * time.Second, worst: 2 * time.Second},
-		"50 new ones a second":                  {bad: 1, every: 20 * time.Millisecond, worst: time.Second},
-		"50 new letters a second":               {bad: 1, every: 20 * time.Millisecond, letters: true, worst: time.Second},
-		"ten clusters, 10 a second":             {bad: 10, every: 100 * time.Millisecond, objects: 10, worst: 3 * time.Second},
-		"ten clusters, 5 new ones":              {bad: 10, every: 200 * time.Millisecond, worst: 3 * time.Second},
+		"5 a second":                            {bad: 1, every: 200 * time.Millisecond, objects: 10, healthy: 25 * time.Second, worst: 2 * time.Second},
+		"10 a second":                           {bad: 1, every: 100 * time.Millisecond, objects: 10, healthy: 25 * time.Second, worst: 2 * time.Second},
+		"50 a second":                           {bad: 1, every: 20 * time.Millisecond, objects: 10, healthy: 25 * time.Second, worst: 2 * time.Second},
+		"10 a second, dead letters":             {bad: 1, every: 100 * time.Millisecond, objects: 10, letters: true, healthy: 25 * time.Second, worst: 2 * time.Second},
+		"10 a second, a sink that looks itself": {bad: 1, every: 100 * time.Millisecond, objects: 10, looks: true, healthy: 25 * time.Second, worst: 6 * time.Second},
+		"50 new ones a second":                  {bad: 1, every: 20 * time.Millisecond, worst: 2 * time.Second},
+		"50 new letters a second":               {bad: 1, every: 20 * time.Millisecond, letters: true, worst: 2 * time.Second},
+		"ten clusters, 10 a second":             {bad: 10, every: 100 * time.Millisecond, objects: 10, worst: 6 * time.Second},
+		"ten clusters, 5 new ones":              {bad: 10, every: 200 * time.Millisecond, worst: 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
