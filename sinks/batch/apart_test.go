@@ -116,7 +116,8 @@ func isPoison(c *pipeline.Change) bool { return strings.HasPrefix(c.Key.Name, "p
 // fleet is a route with sources.
 type fleet struct {
 	*route
-	ctx     context.Context
+	give    func(*pipeline.Change) error
+	done    <-chan struct{}
 	sources sync.WaitGroup
 	end     func()
 }
@@ -127,7 +128,8 @@ func startFleet(t *testing.T, sink *transaction, o Options, limit ratelimit.Limi
 	sink.begin()
 	f := &fleet{route: startRoute(t, sink, o, limit)}
 	ctx, cancel := context.WithCancel(t.Context())
-	f.ctx = ctx
+	f.give = func(c *pipeline.Change) error { return f.queue.Offer(ctx, c, 0) }
+	f.done = ctx.Done()
 	f.end = func() {
 		cancel()
 		f.sources.Wait()
@@ -146,12 +148,12 @@ func (f *fleet) feed(cluster, name string, objects int, each time.Duration) {
 			}
 			c := change(fmt.Sprint(name, "-", of), i)
 			c.Key.Cluster, c.Observed, c.Sequence = cluster, time.Now(), uint64(2*i+2)
-			if f.queue.Offer(f.ctx, c, 0) != nil {
+			if f.give(c) != nil {
 				return
 			}
 			select {
 			case <-time.After(each):
-			case <-f.ctx.Done():
+			case <-f.done:
 				return
 			}
 		}
@@ -207,11 +209,11 @@ func TestRefusedBatchesOfSomeClustersSlowNoOther(t *testing.T) {
 					t.Errorf("accepted of the others %d of %d changes, within %v; want nearly all within %v", good, want, worst, test.worst)
 				}
 				bad, waited := sink.of("bad-")
-				t.Logf("good %d of %d, within %v; of the bad clusters %d of %d, within %v; refused %d writes", good, want, worst, bad, test.bad*int(last/(200*time.Millisecond)), waited, sink.refused)
 				if want := test.bad * int(last/(200*time.Millisecond)); test.healthy > 0 && (bad < want*8/10 || waited > test.healthy) {
 					t.Errorf("accepted of the bad clusters %d of %d changes, within %v; want nearly all within %v", bad, want, waited, test.healthy)
 				}
 				f.end()
+				t.Logf("good %d of %d, within %v; of the bad clusters %d of %d, within %v; refused %d writes", good, want, worst, bad, test.bad*int(last/(200*time.Millisecond)), waited, sink.refused)
 			})
 		})
 	}
