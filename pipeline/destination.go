@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -18,6 +19,8 @@ import (
 // that the sink refuses this change as it is, and why: it is delivered again after
 // the error's [RetryDelay], or else after a while. A destination keeps nothing of
 // a change that it has told of.
+//
+// An error that [PutOff] has marked says that the sink has not refused it by itself.
 //
 // Changes of one key are accepted in their order: when one is refused, the later
 // ones of its key in the same call are not accepted, but refused as well.
@@ -61,3 +64,25 @@ type Paced interface {
 	// changes. set does not block; it is called by one goroutine at a time.
 	Pace(set func(Pace))
 }
+
+// PutOff marks the error with which a [Destination] gives a change back that the sink has not
+// refused: it was not handed to the sink, or only with others, and its time has yet to come.
+// It is delivered again after the error's [RetryDelay], or else after a while, and counts as
+// no refusal. PutOff(nil) is nil.
+func PutOff(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &putOffError{err}
+}
+
+// IsPutOff reports whether err is or wraps what [PutOff] has marked.
+func IsPutOff(err error) bool {
+	_, ok := errors.AsType[*putOffError](err)
+	return ok
+}
+
+type putOffError struct{ err error }
+
+func (e *putOffError) Error() string { return e.err.Error() }
+func (e *putOffError) Unwrap() error { return e.err }

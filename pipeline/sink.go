@@ -24,7 +24,8 @@ type Sink interface {
 	//
 	// [Permanent] and [RetryAfter] say more about an error. A permanent error
 	// for a whole batch says that some change in it can never be accepted; the
-	// batch is then split until that change stands alone.
+	// batch is then split until that change stands alone. A sink that does so itself marks the
+	// reason with [Isolated].
 	//
 	// Write is called by one goroutine at a time, or by as many as its kind says
 	// that writes may be under way, and then never with the same key by two. It keeps neither the batch
@@ -93,6 +94,23 @@ func IsOutage(err error) bool {
 	return ok
 }
 
+// Isolated marks the reason of a change in a [*BatchError] as one that the sink had to look for:
+// the change was in one request with others, which had to be made again without it. Whoever
+// writes batches keeps later states of its object apart from others therefore, as after
+// a permanent error of a whole batch. Isolated(nil) is nil.
+func Isolated(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &isolatedError{err}
+}
+
+// IsIsolated reports whether err is or wraps what [Isolated] has marked.
+func IsIsolated(err error) bool {
+	_, ok := errors.AsType[*isolatedError](err)
+	return ok
+}
+
 // ErrOldTerm is wrapped by the error of Write of a destination that refuses a batch
 // because it has accepted one of a later term (Origin.Term): another process delivers.
 // It is about the whole batch, and for good: with leader election the program stops
@@ -138,3 +156,8 @@ type outageError struct{ err error }
 
 func (e *outageError) Error() string { return e.err.Error() }
 func (e *outageError) Unwrap() error { return e.err }
+
+type isolatedError struct{ err error }
+
+func (e *isolatedError) Error() string { return e.err.Error() }
+func (e *isolatedError) Unwrap() error { return e.err }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // control is how the faulty sink, in one process, is told what to do by another:
@@ -40,16 +41,27 @@ func (c control) setDeath(k kind) error { return replaceFile(c.death(), string(k
 func (c control) setAlso(k kind) error { return replaceFile(c.also(), string(k)) }
 
 // setShunned makes the sink refuse all changes of a member, each by itself and not
-// for good, until it is set to none: "". It applies beside any fault.
-func (c control) setShunned(member string) error { return replaceFile(c.shunned(), member) }
+// for good, until it is set to none: "". It applies beside any fault. With whole it answers
+// for a batch of several as a transaction does: it takes nothing of one with such a change.
+func (c control) setShunned(member string, whole bool) error {
+	if whole {
+		member += shunnedWhole
+	}
+	return replaceFile(c.shunned(), member)
+}
 
-// readShunned returns whose changes the sink refuses, "" if nobody's.
-func (c control) readShunned() (string, error) {
+// shunnedWhole is behind the name of a member with which whole batches are refused.
+const shunnedWhole = "\n"
+
+// readShunned returns whose changes the sink refuses, "" if nobody's, and whether that takes
+// the rest of a batch with it.
+func (c control) readShunned() (member string, whole bool, err error) {
 	text, err := os.ReadFile(c.shunned())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("control the sink: %w", err)
+		return "", false, fmt.Errorf("control the sink: %w", err)
 	}
-	return string(text), nil
+	member, whole = strings.CutSuffix(string(text), shunnedWhole)
+	return member, whole, nil
 }
 
 // clearDeath takes that back, if it has not happened.

@@ -79,7 +79,7 @@ func (b *breaker) carryOut(ctx context.Context, f fault) error {
 		control := b.program.outlet(f.Target).control
 		return after(control.setFault(f.Kind), until, func() error { return control.setFault("") })
 	case sinkShuns:
-		return b.program.outlet(f.Target).shun(b.fleet.members[random.IntN(len(b.fleet.members))].Name)
+		return b.program.outlet(f.Target).shun(b.fleet.members[random.IntN(len(b.fleet.members))].Name, random.IntN(2) == 0)
 	case sinkHangs:
 		return b.program.outlet(f.Target).hang()
 	}

@@ -52,10 +52,11 @@ func (o *outlet) stored(all []ledger.Dump) []ledger.Dump {
 	return slices.DeleteFunc(slices.Clone(all), func(d ledger.Dump) bool { return d.ID.Route != o.route() })
 }
 
-// shun makes it refuse all changes of a member until relent.
-func (o *outlet) shun(member string) error {
+// shun makes it refuse all changes of a member until relent, and with whole all batches with
+// such a change.
+func (o *outlet) shun(member string, whole bool) error {
 	o.shuns = member
-	return o.control.setShunned(member)
+	return o.control.setShunned(member, whole)
 }
 
 // hang makes it take nothing until relent.
@@ -70,5 +71,5 @@ func (o *outlet) relent() error {
 	if err := o.control.setFault(""); err != nil {
 		return err
 	}
-	return o.control.setShunned("")
+	return o.control.setShunned("", false)
 }

@@ -35,7 +35,7 @@ const (
 // Those that only the sinks beside the first one have.
 const (
 	sinkSlow  kind = "sink-slow"
-	sinkShuns kind = "sink-shuns" // refuses all of one member, each change by itself, until the end
+	sinkShuns kind = "sink-shuns" // refuses all of one member, each change by itself or whole batches, until the end
 	sinkHangs kind = "sink-hangs" // until all others hold what they should
 )
 

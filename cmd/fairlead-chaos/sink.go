@@ -100,7 +100,7 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 	if err != nil {
 		return err
 	}
-	shunned, err := s.control.readShunned()
+	shunned, whole, err := s.control.readShunned()
 	if err != nil || shunned == "" {
 		return errors.Join(err, s.write(ctx, fault, batch))
 	}
@@ -113,6 +113,9 @@ func (s *faultySink) Write(ctx context.Context, batch []*pipeline.Change) error 
 		} else {
 			others, at = append(others, c), append(at, i)
 		}
+	}
+	if whole && fault == "" && len(failed) > 0 && len(batch) > 1 {
+		return pipeline.Permanent(errOnPurpose)
 	}
 	err = s.write(ctx, fault, others)
 	if partial, ok := errors.AsType[*pipeline.BatchError](err); ok {

@@ -199,18 +199,20 @@ func TestSinkRefuses(t *testing.T) {
 func TestSinkShuns(t *testing.T) {
 	for _, test := range []struct {
 		fault   kind
+		whole   bool
 		refused []int
 		err     bool // of the whole batch
 		written string
 	}{
 		{refused: []int{0, 2}, written: "b d e"},
+		{whole: true, err: true},
 		{fault: sinkPartial, refused: []int{0, 2, 3}, written: "b e"},
 		{fault: sinkHalf, err: true, written: "b"},
 		{fault: sinkFails, err: true},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {
 			s := openSink(t)
-			if err := errors.Join(s.control.setShunned("shunned"), s.control.setFault(test.fault)); err != nil {
+			if err := errors.Join(s.control.setShunned("shunned", test.whole), s.control.setFault(test.fault)); err != nil {
 				t.Fatal(err)
 			}
 			batch := changes("a", "b", "c", "d", "e")
@@ -233,7 +235,7 @@ func TestSinkShuns(t *testing.T) {
 			if got := written(t, s); got != test.written {
 				t.Errorf("written %q, want %q", got, test.written)
 			}
-			if err := errors.Join(s.control.setShunned(""), s.control.setFault("")); err != nil {
+			if err := errors.Join(s.control.setShunned("", false), s.control.setFault("")); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Write(t.Context(), batch[:1]); err != nil {

@@ -253,13 +253,17 @@ func (s *Stage) answered(l load, i int, refused error) {
 	if p.refused == nil {
 		p.refused = refused
 	}
-	if s.observe != nil {
+	if s.observe != nil && !pipeline.IsPutOff(p.refused) {
 		s.observe(Delivery{Change: c, Began: l.began, Refused: p.refused, DeadLettered: p.refused == nil && c.DeadLettered})
 	}
 	switch {
 	case p.refused == nil:
 		s.accepted(l, p, c)
-	case !c.Ghost:
+	case c.Ghost:
+	case pipeline.IsPutOff(p.refused):
+		s.metrics.failed.WithLabelValues(c.Key.Cluster, "put_off").Inc()
+		s.bringBack(p)
+	default:
 		s.refused(p)
 	}
 }
@@ -294,6 +298,12 @@ func (s *Stage) refused(p *bundled) {
 		s.log.Error(p.refused, "Sink refuses changes of a cluster; they are tried again", "cluster", c.Key.Cluster, "key", c.Key.String())
 	}
 	c.Refusals++
+	s.bringBack(p)
+}
+
+// bringBack has a change wait in its lane for its next try.
+func (s *Stage) bringBack(p *bundled) {
+	c := p.change
 	after, _ := pipeline.RetryDelay(p.refused)
 	c.Rests = true
 	contended := c.Memory.Contended()

@@ -25,7 +25,7 @@ func newMetrics(reg prometheus.Registerer, r *refusals) (*metrics, error) {
 		}, []string{"cluster", "resource", "op"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_changes_failed_total",
-			Help: "Changes that were not accepted and are tried again, by reason: refused (by the sink), interrupted, ledger (it could not be written).",
+			Help: "Changes that were not accepted and are tried again, by reason: refused (by the sink), put_off (not refused, but written apart later, as the sink refused others with changes of this cluster), interrupted, ledger (it could not be written).",
 		}, []string{"cluster", "reason"}),
 		superseded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_changes_superseded_total",

@@ -278,3 +278,29 @@ func TestRefusalOfOneObject(t *testing.T) {
 		t.Error("what was delayed counts as refused")
 	}
 }
+
+// What a destination puts off comes back when it has to, and is neither refused nor observed.
+func TestWhatIsPutOffComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{refuse: map[types.UID]error{"u1": pipeline.PutOff(pipeline.RetryAfter(errors.New("its turn is later"), time.Minute))}}
+		s := newTestStage(t, r)
+		s.observe = func(Delivery) { t.Error("observed") }
+		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"))); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Refused(); len(got) > 0 {
+			t.Errorf("refused %+v", got)
+		}
+		if got := testutil.ToFloat64(s.metrics.failed.WithLabelValues("a", "put_off")); got != 1 {
+			t.Errorf("%v counted, want 1", got)
+		}
+		time.Sleep(time.Minute - time.Second)
+		if n := s.queue.Len(); n != 0 {
+			t.Error("it came back too soon")
+		}
+		time.Sleep(2 * time.Second)
+		if c := s.take(t, "u1").parts[0].change; c.Refusals != 0 || !c.Rests {
+			t.Errorf("it came back with %d refusals, rests %v", c.Refusals, c.Rests)
+		}
+	})
+}

@@ -49,6 +49,7 @@ type Batcher struct {
 	nextCheck time.Time // of the destination; zero: there is none
 	window    *window
 	tooLarge  tooLarge
+	suspects  suspects
 	pace      func(pipeline.Pace) // nil: nobody wants to know
 }
 
@@ -111,6 +112,10 @@ func (b *Batcher) wrote(n int, took time.Duration, failed error) (expected bool)
 // and a further one gathers while one is written.
 func (b *Batcher) paceLocked() pipeline.Pace {
 	p := b.window.Pace(b.opts.MaxBytes)
+	if more := b.suspects.more; more > 0 { // as much is put off
+		p.Batch = min(p.Batch+more, b.opts.MaxBatch)
+		p.UnderWay += (p.Deliveries + 1) * more
+	}
 	if b.opts.Linger == 0 {
 		p.After = b.aheadLocked()
 	} else {

@@ -38,7 +38,10 @@
 //     limit of a proxy, or a deadline, costs one write in a hundred at first, and one in
 //     10 minutes after a while.
 //   - A permanent error of a whole batch splits the batch until the change
-//     that the sink refuses stands alone, so that it takes no other with it.
+//     that the sink refuses stands alone, so that it takes no other with it. From then on
+//     that object is written alone, and a cluster of which that happens again in batches
+//     of its own: with an eighth of the time, so long as there are others. What waits for
+//     that is told to come again later ([pipeline.PutOff]). See suspects.go.
 //   - Memory is bounded by the callers: what no caller waits for any more is
 //     not kept, unless its write is under way.
 //

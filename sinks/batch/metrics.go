@@ -15,13 +15,16 @@ type Metrics struct {
 	seconds *prometheus.HistogramVec
 	size    *prometheus.HistogramVec
 	up      *prometheus.GaugeVec
+
+	bisected *prometheus.CounterVec
+	apart    *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of sinks with reg. It fails when one of
 // their names is taken.
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := unregistered()
-	for _, c := range []prometheus.Collector{m.changes, m.writes, m.seconds, m.size, m.up} {
+	for _, c := range []prometheus.Collector{m.changes, m.writes, m.seconds, m.size, m.up, m.bisected, m.apart} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register sink metrics: %w", err)
 		}
@@ -49,6 +52,14 @@ func unregistered() *Metrics {
 			Name: "fairlead_sink_up",
 			Help: "1 while the sink works, 0 while all writes fail or, before the first one, the check of the destination. For single changes see fairlead_changes_refused.",
 		}, []string{"sink"}),
+		bisected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_sink_bisected_total",
+			Help: "Batches that the destination refused as a whole, so that halves were sent to find the changes that it does not accept. What is found is written apart from then on.",
+		}, []string{"sink"}),
+		apart: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "fairlead_sink_clusters_apart",
+			Help: "Clusters of which changes are written apart from those of others, because the sink refused batches as a whole for them. /clusters names the clusters.",
+		}, []string{"sink"}),
 	}
 }
 
@@ -58,7 +69,8 @@ type series struct {
 	refused                               prometheus.Counter
 	writesOK, writesPartial, writesFailed prometheus.Counter
 	seconds, size                         prometheus.Observer
-	up                                    prometheus.Gauge
+	up, apart                             prometheus.Gauge
+	bisected                              prometheus.Counter
 }
 
 func (m *Metrics) of(sink string) *series {
@@ -77,6 +89,8 @@ func (m *Metrics) of(sink string) *series {
 		seconds:       m.seconds.WithLabelValues(sink),
 		size:          m.size.WithLabelValues(sink),
 		up:            m.up.WithLabelValues(sink),
+		apart:         m.apart.WithLabelValues(sink),
+		bisected:      m.bisected.WithLabelValues(sink),
 	}
 	s.up.Set(1)
 	return s

@@ -71,6 +71,8 @@ func TestMetricsAndLogsTellOfTransitions(t *testing.T) {
 			"fairlead_sink_write_seconds":               12, // observations
 			"fairlead_sink_batch_changes":               12,
 			"fairlead_sink_up":                          1,
+			"fairlead_sink_bisected_total":              0,
+			"fairlead_sink_clusters_apart":              0,
 		}
 		if diff := cmp.Diff(want, gather(t, reg)); diff != "" {
 			t.Errorf("metrics (-want +got):\n%s", diff)

@@ -90,12 +90,32 @@ func (s keySet) has(k pipeline.Key) bool {
 // another write.
 func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	batch, wait = b.nextLocked(now)
+	b.mu.Unlock()
+	b.tellSettled()
+	return batch, wait
+}
+
+func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 	if len(b.pending) == 0 {
 		b.window.RanOut()
 		return nil, 0
 	}
-	if wait := max(b.gate.Sub(now), b.lingerLocked(now)); wait > 0 {
+	if wait := b.gate.Sub(now); wait > 0 {
+		return nil, wait
+	}
+	if b.batch = b.siftLocked(now); len(b.batch) > 0 {
+		if b.opts.Concurrency > 1 {
+			b.beginLocked()
+		}
+		return b.batch, 0
+	}
+	if len(b.pending) == 0 {
+		b.window.RanOut()
+		b.restLocked()
+		return nil, 0
+	}
+	if wait := b.lingerLocked(now); wait > 0 {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
@@ -118,6 +138,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 	b.pending = slices.Delete(b.pending, 0, n)
 	if n > 0 {
 		b.window.Began(n, len(b.pending))
+		b.suspects.begins()
 	}
 	if len(b.batch) > 0 && !b.failing {
 		b.began = now

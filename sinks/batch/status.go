@@ -30,7 +30,13 @@ type Status struct {
 	// TooLarge is which writes the destination does not take, while it takes smaller ones;
 	// nil while nothing is known of such. It is no reason not to be healthy.
 	TooLarge *TooLarge `json:"tooLarge,omitempty"`
+	// Apart has the clusters of which changes are written apart from those of others, because
+	// the sink refused whole batches for them: the first 100 in order.
+	Apart []string `json:"apart,omitempty"`
 }
+
+// mostApart is how many clusters a Status names.
+const mostApart = 100
 
 // Status returns where the sink stands now.
 func (b *Batcher) Status() Status {
@@ -38,6 +44,8 @@ func (b *Batcher) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{Healthy: b.health.healthy, Since: b.health.since, Attempts: b.health.attempts, Waiting: len(b.pending)}
+	s.Apart = b.suspects.names(now)
+	s.Apart = s.Apart[:min(len(s.Apart), mostApart)]
 	for _, began := range b.underWay {
 		if s.WritingSince.IsZero() || began.Before(s.WritingSince) {
 			s.WritingSince = began

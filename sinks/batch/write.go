@@ -24,6 +24,13 @@ type writer struct {
 	reason  error              // why this round failed
 	tried   bool               // its last write was of a size that may fail, see limit
 	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
+
+	apart     *line          // what this round is of, if that is written apart
+	isolating bool           // what is written is half of a batch, or apart
+	inBatch   map[string]int // changes that were found in this round, by cluster
+	isolated  []isolated     // in this round, and not suspected yet
+	accepts   bool           // the sink has accepted something in this round
+	took      time.Duration  // the last write
 }
 
 func (b *writer) run(ctx context.Context) {
@@ -51,8 +58,14 @@ func (b *writer) run(ctx context.Context) {
 // round writes one batch and settles what became of it.
 func (b *writer) round(ctx context.Context, batch []*item) {
 	clear(b.refused)
-	b.reason = nil
-	err := b.write(ctx, batch)
+	clear(b.inBatch)
+	b.isolating, b.accepts = false, false
+	b.isolated = b.isolated[:0]
+	write := b.write
+	if b.apart != nil {
+		write = b.writeApart
+	}
+	err := write(ctx, batch)
 	b.reason = err
 	// A write that we broke off ourselves says nothing about the sink, and neither does one
 	// that was larger than what it is known to take.
@@ -63,11 +76,15 @@ func (b *writer) round(ctx context.Context, batch []*item) {
 // error when the destination failed; what has to do with single changes only
 // is dealt with here.
 func (b *writer) write(ctx context.Context, items []*item) error {
-	items = b.withoutRefused(items)
+	items = b.withoutFound(b.withoutRefused(items))
 	if len(items) == 0 {
 		return nil
 	}
-	err := b.call(ctx, items)
+	return b.answered(ctx, items, b.call(ctx, items))
+}
+
+// answered is what follows of what the sink has said to a write of the items.
+func (b *writer) answered(ctx context.Context, items []*item, err error) error {
 	partial, isPartial := errors.AsType[*pipeline.BatchError](err)
 	switch {
 	case err == nil:
@@ -76,19 +93,26 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 		for _, it := range items {
 			it.outcome = accepted
 		}
+		b.accepted()
 	case isPartial && names(partial, len(items)):
 		b.metrics.writesPartial.Inc()
+		b.isolateSome(items, partial)
 		return b.sort(items, partial)
 	case isPartial || !pipeline.IsPermanent(err):
 		b.metrics.writesFailed.Inc()
 		return err
 	case len(items) == 1:
 		b.metrics.writesPartial.Inc()
+		if b.isolating {
+			b.isolate(items[0], err)
+		}
 		b.giveUp(items[0], err)
 	default:
 		// One of them is poison. Halves find it in a few writes, and the
 		// others get through.
 		b.metrics.writesPartial.Inc()
+		b.metrics.bisected.Inc()
+		b.isolating = true
 		half := len(items) / 2
 		if err := b.write(ctx, items[:half]); err != nil {
 			return err
@@ -118,15 +142,20 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 	err := b.sink.Write(ctx, b.changes)
 	b.writes(time.Time{}, 0)
 	took := time.Since(start)
+	b.took = took
 	if traced != nil {
 		traced.Began, traced.Ended = start, start.Add(took)
 	}
 	if ctx.Err() == nil {
 		failed := err
-		if _, partial := errors.AsType[*pipeline.BatchError](err); partial || pipeline.IsPermanent(err) {
+		if isPartial(err) || pipeline.IsPermanent(err) {
 			failed = nil
 		}
-		b.tried = b.wrote(len(items), took, failed)
+		// Half of a batch, or what is written apart, is smaller than what could have been written.
+		b.tried = false
+		if failed != nil || !b.isolating {
+			b.tried = b.wrote(len(items), took, failed)
+		}
 	}
 	b.metrics.seconds.Observe(took.Seconds())
 	b.metrics.size.Observe(float64(len(items)))
@@ -139,6 +168,7 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 func (b *writer) sort(items []*item, partial *pipeline.BatchError) (outage error) {
 	if len(partial.Failed) < len(items) {
 		b.givenUp.Store(0)
+		b.accepted()
 	}
 	var left keySet // of what the outage has left over
 	for i, it := range items {
@@ -229,7 +259,9 @@ func (b *writer) settle(batch []*item, telling bool) {
 	}
 	back := batch[:0]
 	for _, it := range batch {
-		count[it.outcome]++
+		if it.refused == nil || !pipeline.IsPutOff(it.refused) {
+			count[it.outcome]++
+		}
 		switch {
 		case it.outcome != failed:
 			b.settleLocked(it)
@@ -280,7 +312,12 @@ func (b *writer) settle(batch []*item, telling bool) {
 	b.metrics.deadLettered.Add(float64(count[deadLettered]))
 	b.metrics.refused.Add(float64(count[refusedByItself]))
 	b.metrics.failed.Add(float64(count[failed]))
-	// Counted before the callers go on, so that who has waited sees it.
+	b.tellSettled() // after it is counted, so that who has waited sees it
+	b.announce(turn)
+}
+
+// tellSettled has the callers look who have items that were settled.
+func (b *writer) tellSettled() {
 	for _, r := range b.settled {
 		select {
 		case r.told <- struct{}{}:
@@ -289,7 +326,6 @@ func (b *writer) settle(batch []*item, telling bool) {
 	}
 	clear(b.settled)
 	b.settled = b.settled[:0]
-	b.announce(turn)
 }
 
 // settleLocked notes that its caller is to be told of an item.
@@ -301,6 +337,12 @@ func (b *writer) settleLocked(it *item) {
 		r.news = true
 		b.settled = append(b.settled, r)
 	}
+}
+
+// isPartial reports whether an error is about single changes of a batch.
+func isPartial(err error) bool {
+	_, is := errors.AsType[*pipeline.BatchError](err)
+	return is
 }
 
 // names reports whether the error is about at least one of n changes.

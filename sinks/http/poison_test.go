@@ -253,3 +253,16 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		t.Errorf("after %d requests: %v after %v", n.Load(), err, d)
 	}
 }
+
+// What a request of several was made again for is marked, so that it is written apart from
+// then on; what had a request of its own is not.
+func TestWhatIsFoundByHalvesIsMarked(t *testing.T) {
+	for format, want := range map[httpsink.Format]bool{httpsink.Batch: true, httpsink.Structured: false} {
+		s, _ := poisoned(t, status(http.StatusBadRequest), "pod-5")
+		err := open(t, httpsink.Options{URL: s.URL, Format: format, Connections: 1}).Write(t.Context(), batchOf(10))
+		partial, ok := errors.AsType[*pipeline.BatchError](err)
+		if !ok || len(partial.Failed) != 1 || !pipeline.IsPermanent(partial.Failed[5]) || pipeline.IsIsolated(partial.Failed[5]) != want {
+			t.Errorf("%s: %v; want one refused for good, marked: %v", format, err, want)
+		}
+	}
+}

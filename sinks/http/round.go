@@ -35,6 +35,7 @@ type round struct {
 	settled int     // how often the server has settled something
 	failed  int     // how many requests in a row have failed
 	stopped bool    // no other request is made
+	halved  bool    // a request of several was made again in halves
 	blocked map[pipeline.Key]error
 }
 
@@ -57,6 +58,14 @@ func (r *round) held(i int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.blocked[r.batch[i].Key]
+}
+
+// halves returns the two parts in which a request that was refused is made again.
+func (r *round) halves(places []int) [][]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.halved = true
+	return halves(r.batch, places)
 }
 
 // over reports whether no other request is made.
@@ -174,6 +183,11 @@ func (s *Sink) result(r *round) error {
 		}
 		failed[i] = pipeline.Outage(failed[i])
 		outages++
+	}
+	for i, err := range failed {
+		if r.halved && !isLocal(err) && !pipeline.IsOutage(err) {
+			failed[i] = pipeline.Isolated(err)
+		}
 	}
 	switch {
 	case len(failed) == 0:

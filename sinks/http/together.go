@@ -60,7 +60,7 @@ func (s *Sink) part(ctx context.Context, r *round, places []int) (more [][]int) 
 		r.answered(at, map[int]error{0: err})
 		return more
 	case pipeline.IsPermanent(err):
-		return halves(r.batch, places)
+		return r.halves(places)
 	}
 	bears := r.bears
 	switch aboutOf(err) {
@@ -74,5 +74,5 @@ func (s *Sink) part(ctx context.Context, r *round, places []int) (more [][]int) 
 	if len(at) == 1 || r.over() {
 		return more
 	}
-	return halves(r.batch, places)
+	return r.halves(places)
 }

@@ -1,0 +1,215 @@
+package batch
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// siftLocked takes what is not to be written with others out of what is pending. It returns
+// what of that is written now, and puts the rest off.
+func (b *writer) siftLocked(now time.Time) (batch []*item) {
+	s := &b.suspects
+	b.apart = nil
+	batch = b.batch[:0]
+	if len(s.clusters) == 0 {
+		s.more = 0
+		return batch
+	}
+	if now.Sub(s.swept) > time.Minute {
+		s.sweep(now)
+		b.metrics.apart.Set(float64(len(s.names(now))))
+	}
+	first := b.firstApartLocked(now)
+	var keys keySet
+	bytes := 0
+	if first != nil {
+		_, b.apart = s.of(&first.change.Key, now)
+		keys = keySet{first.change.Key: {}}
+	}
+	with := func(it *item, at time.Time) bool {
+		if keys.has(it.change.Key) {
+			return true
+		}
+		if at.After(now) || len(keys) >= b.apart.size || len(batch) >= b.opts.MaxBatch || bytes+it.change.Size() > b.opts.MaxBytes {
+			return false
+		}
+		keys[it.change.Key] = struct{}{}
+		return true
+	}
+	left := b.pending[:0]
+	for _, it := range b.pending {
+		at, to := s.of(&it.change.Key, now)
+		switch {
+		case to == nil || b.writing.has(it.change.Key):
+			left = append(left, it)
+		case b.apart == to && with(it, at):
+			s.off++
+			it.outcome = failed
+			bytes += it.change.Size()
+			batch = append(batch, it)
+		default:
+			s.off++
+			it.outcome, it.refused = refusedByItself, putOff(to.of, s.wait(to, at, now))
+			b.settleLocked(it)
+		}
+	}
+	clear(b.pending[len(left):])
+	b.pending = left
+	if len(batch) > 0 {
+		s.gate = now.Add(max(s.took*apartShare, putOffLeast)) // no other writer, until it is known
+	}
+	return batch
+}
+
+// firstApartLocked returns what is written next of what is written apart: of the line that
+// has its turn for longest the object that waits for longest. It is nil if there is none, or
+// nothing may be written apart now.
+func (b *writer) firstApartLocked(now time.Time) (first *item) {
+	s := &b.suspects
+	var turn, due time.Time
+	for _, it := range b.pending {
+		at, to := s.of(&it.change.Key, now)
+		if to == nil {
+			s.others = now
+			continue
+		}
+		since, is := s.isTurn(to, now)
+		if !is || at.After(now) || b.writing.has(it.change.Key) {
+			continue
+		}
+		if at.IsZero() {
+			at = it.change.Observed
+		}
+		if before := since.Compare(turn); first == nil || before < 0 || before == 0 && at.Before(due) {
+			first, turn, due = it, since, at
+		}
+	}
+	if !s.isOpen(now) {
+		return nil
+	}
+	return first
+}
+
+// putOff is why a change of a cluster is not written yet.
+func putOff(of *suspect, wait time.Duration) error {
+	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %s", of.cluster, of.reason), wait))
+}
+
+// writeApart is write for what must not take the changes of others with it.
+func (b *writer) writeApart(ctx context.Context, items []*item) error {
+	b.isolating = true
+	start := time.Now()
+	err := b.write(ctx, items)
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, refused := 0, false
+	for _, it := range items {
+		switch {
+		case it.outcome == failed, pipeline.IsPutOff(it.refused):
+			continue
+		case it.outcome == accepted:
+			b.suspects.accepted(it.change.Key)
+		default:
+			refused = true
+		}
+		n++
+	}
+	b.suspects.wrote(b.apart, n, now.Sub(start), b.took, refused, b.opts.MaxBatch, now)
+	return err
+}
+
+// isolated is a change that was refused when it was alone in a write, and others had been in
+// one with it before.
+type isolated struct {
+	key    pipeline.Key
+	reason error
+	took   time.Duration // the write
+}
+
+// isolate notes a change that is isolated. What was in a batch with others is not suspected
+// before one of these is accepted: of a destination that refuses everything no change is to
+// blame for that.
+func (b *writer) isolate(it *item, reason error) {
+	b.isolated = append(b.isolated, isolated{it.change.Key, reason, b.took})
+	if b.inBatch == nil {
+		b.inBatch = map[string]int{}
+	}
+	b.inBatch[it.change.Key.Cluster]++
+	if b.accepts || b.apart != nil {
+		b.suspect()
+	}
+}
+
+// isolateSome notes what a partial failure says to be isolated, be it by the sink or because
+// it is alone.
+func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
+	looked := false
+	for i, it := range items {
+		reason, is := partial.Failed[i]
+		if !is || pipeline.IsOutage(reason) {
+			continue
+		}
+		bySink := pipeline.IsIsolated(reason)
+		looked = looked || bySink
+		if bySink || b.isolating && len(items) == 1 {
+			b.isolate(it, cmp.Or(reason, errNoReason))
+		}
+	}
+	if looked {
+		b.metrics.bisected.Inc()
+	}
+}
+
+// accepted notes that the sink has accepted something in this round.
+func (b *writer) accepted() {
+	b.accepts = true
+	if len(b.isolated) > 0 {
+		b.suspect()
+	}
+}
+
+// suspect has what was isolated written apart from now on.
+func (b *writer) suspect() {
+	for _, f := range b.isolated {
+		now := time.Now()
+		b.mu.Lock()
+		begins := b.suspects.found(f.key, f.reason, b.apart, f.took, now)
+		n := len(b.suspects.names(now))
+		b.mu.Unlock()
+		b.metrics.apart.Set(float64(n))
+		if begins > 0 {
+			b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
+				"sink", b.name, "cluster", f.key.Cluster, "for", begins.String(), "key", f.key.String())
+		}
+	}
+	b.isolated = b.isolated[:0]
+}
+
+// withoutFound puts off what there is in a batch of clusters of which enough was found in it,
+// and returns the rest.
+func (b *writer) withoutFound(items []*item) (rest []*item) {
+	enough := false
+	for _, n := range b.inBatch {
+		enough = enough || n >= mostFound
+	}
+	if !enough {
+		return items
+	}
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, it := range items {
+		at, to := b.suspects.of(&it.change.Key, now)
+		if b.inBatch[it.change.Key.Cluster] < mostFound || to == nil {
+			rest = append(rest, it)
+			continue
+		}
+		b.refuse(it, putOff(to.of, b.suspects.wait(to, at, now)))
+	}
+	return rest
+}
