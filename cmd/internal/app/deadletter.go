@@ -26,6 +26,7 @@ type deadLetters struct {
 	asked   chan struct{} // has one while an order waits for run
 	written atomic.Uint64 // since the start
 	ghosts  notedGhosts
+	room    int64 // for the records that lanes have in memory, in bytes
 
 	mu    sync.Mutex
 	next  *order                          // nothing is taken for it yet; nil: there is none
@@ -48,7 +49,7 @@ func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*
 		return nil, fmt.Errorf("--dead-letter: %w", err)
 	}
 	d := &deadLetters{
-		file: f, log: log, asked: make(chan struct{}, 1), lanes: map[deadletter.Lane]*letterLane{},
+		file: f, log: log, asked: make(chan struct{}, 1), room: roomBytes, lanes: map[deadletter.Lane]*letterLane{},
 		retried: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_dead_letters_retried_total",
 			Help: "Dead letters that were sent again, by result: delivered, refused_again, superseded, kept.",
@@ -126,7 +127,7 @@ func (d *deadLetters) run(ctx context.Context, to resender) error {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	room := newRoom()
+	room := newRoom(d.room)
 	for {
 		select {
 		case <-ctx.Done():

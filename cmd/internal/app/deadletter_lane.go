@@ -64,7 +64,7 @@ type letterKey struct {
 // generation: behind a deletion it is sent in another one, and a sink that refuses it all the
 // same makes one more record of it each time. Of a deletion it is that of the event: one that
 // was refused again has a record of its own, while notedGhosts still knows the one before.
-type letterID [sha256.Size]byte
+type letterID [16]byte
 
 func keyOf(r *deadletter.Record) letterKey { return letterKey{r.Sink, r.Event.Key(), r.Event.UID()} }
 
@@ -73,7 +73,8 @@ func letterIDOf(r *deadletter.Record) letterID {
 	if e.Op() != pipeline.Deleted {
 		state = e.Key().String() + " " + e.UID() + " " + e.ResourceVersion
 	}
-	return sha256.Sum256([]byte(r.Sink + "\x00" + e.Source + " " + state))
+	sum := sha256.Sum256([]byte(r.Sink + "\x00" + e.Source + " " + state))
+	return letterID(sum[:16])
 }
 
 // letter is a record on its way to the sinks.
@@ -86,6 +87,8 @@ type letter struct {
 	until   time.Time   // how long a ghost is waited for
 }
 
+// newLetterLane returns one of which nothing has been offered yet. For each letter it takes some
+// 20 bytes, and 30 once it is sent, until it ends.
 func newLetterLane(r *resending, of deadletter.Lane, all []deadletter.Entry) *letterLane {
 	return &letterLane{
 		r: r, of: of, all: all, n: len(all), is: make([]letterState, len(all)),
@@ -112,8 +115,9 @@ func (l *letterLane) first(ctx context.Context, s *share) (deferred []deferral) 
 		why := l.offer(ctx, s, i, l.send)
 		if errors.Is(why, errGivesWay) {
 			s.giveBack()
+			pause = min(max(pause, 2*s.stood), longestPause)
 			sleep(ctx, pause)
-			pause = min(2*pause, longestPause)
+			pause *= 2
 			continue
 		}
 		if why != nil {

@@ -24,7 +24,8 @@ const (
 	// laneTurn is how long a lane that moves holds its share while others wait for one.
 	laneTurn = time.Second
 	// A lane that gave its share back waits that long before it asks for one again: outside
-	// the line, and twice as long each time.
+	// the line, twice as long each time, and twice as long as it stood in line. So the line
+	// becomes short.
 	shortestPause = time.Second
 	longestPause  = 30 * time.Second
 )
@@ -35,6 +36,7 @@ var errGivesWay = errors.New("its lane is full, and others wait")
 
 // room is that memory.
 type room struct {
+	size  int64
 	bytes *semaphore.Weighted
 
 	mu      sync.Mutex
@@ -42,8 +44,9 @@ type room struct {
 	wanted  chan struct{} // closed while some wait
 }
 
-func newRoom() *room {
-	return &room{bytes: semaphore.NewWeighted(roomBytes), wanted: make(chan struct{})}
+// newRoom returns one of so many bytes, a power of two.
+func newRoom(size int64) *room {
+	return &room{size: size, bytes: semaphore.NewWeighted(size), wanted: make(chan struct{})}
 }
 
 // take waits for so many bytes; the first that came is the first to have them.
@@ -77,7 +80,8 @@ func (r *room) isWanted() <-chan struct{} {
 type share struct {
 	room  *room
 	bytes int64
-	since time.Time // when it got it
+	since time.Time     // when it got it
+	stood time.Duration // in line, for that
 }
 
 // hold sees to it that a record of that size fits in. It keeps what it has, unless that is too
@@ -88,13 +92,15 @@ func (s *share) hold(ctx context.Context, size int64) error {
 	}
 	s.giveBack()
 	n := int64(leastShare)
-	for n < min(size, roomBytes) {
+	for n < min(size, s.room.size) {
 		n *= 2
 	}
+	asked := time.Now()
 	if err := s.room.take(ctx, n); err != nil {
 		return err
 	}
 	s.bytes, s.since = n, time.Now()
+	s.stood = s.since.Sub(asked)
 	return nil
 }
 

@@ -33,6 +33,7 @@ type letters struct {
 	generation uint32 // of what is dead-lettered
 
 	t       *testing.T
+	sink    string // that refuses
 	path    string
 	dead    *deadLetters
 	ledger  *ledger.Ledger
@@ -50,7 +51,7 @@ type letters struct {
 func newLetters(t *testing.T) *letters {
 	t.Helper()
 	l := &letters{
-		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan uint64, 100),
+		t: t, sink: "fussy", path: filepath.Join(t.TempDir(), "dead"), sent: make(chan uint64, 100),
 		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {}, offerOf: func(string, string) {},
 	}
 	l.metrics = prometheus.NewRegistry()
@@ -60,17 +61,32 @@ func newLetters(t *testing.T) *letters {
 	l.cursor.BeginSnapshot()
 	_ = slices.Collect(l.cursor.EndSnapshot("1"))
 	l.cursor.Seen("1")
-	ctx, cancel := context.WithCancel(context.Background())
-	l.stop = cancel
-	go func() { l.ended <- l.dead.run(ctx, l) }()
+	l.run(l)
 	t.Cleanup(func() {
-		cancel()
+		l.stop()
 		if err := <-l.ended; err != nil {
 			t.Error(err)
 		}
 		l.dead.close()
 	})
 	return l
+}
+
+// run has the letters sent to a resender.
+func (l *letters) run(to resender) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	go func() { l.ended <- l.dead.run(ctx, to) }()
+}
+
+// runTo ends what runs, and has the letters sent to another resender.
+func (l *letters) runTo(to resender) {
+	l.t.Helper()
+	l.stop()
+	if err := <-l.ended; err != nil {
+		l.t.Error(err)
+	}
+	l.run(to)
 }
 
 // refuse is a sink that refuses objects, which are acked nevertheless.
@@ -109,7 +125,7 @@ func (l *letters) deadLetterOf(cluster, name, version string) {
 		Op: pipeline.Added, UID: types.UID(v.UID), ResourceVersion: version, Object: []byte("{}"),
 		Generation: l.generation,
 	}
-	if err := l.dead.of("fussy")(c, errors.New("no such column"), 2); err != nil {
+	if err := l.dead.of(l.sink)(c, errors.New("no such column"), 2); err != nil {
 		l.t.Fatal(err)
 	}
 }
