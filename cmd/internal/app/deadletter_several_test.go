@@ -331,9 +331,8 @@ func TestAThousandFullLanes(t *testing.T) {
 		lanes, records := tc.lanes, tc.records
 		synctest.Test(t, func(t *testing.T) {
 			l := newLetters(t)
-			l.dead.room = int64(records) * leastShare
 			f := &fullLanes{letters: l, takes: tc.takes, want: letters, done: make(chan struct{})}
-			l.runTo(f)
+			l.runTo(f, int64(records)*leastShare)
 			l.deadLetter("NAME")
 			line := string(must(os.ReadFile(l.path))(t))
 			var text strings.Builder
@@ -356,9 +355,11 @@ func TestAThousandFullLanes(t *testing.T) {
 			if took := time.Since(began); took > tc.want {
 				t.Errorf("the free lane took %v, want at most %v", took, tc.want)
 			}
+			f.mu.Lock()
 			if f.atMost > records {
 				t.Errorf("%d records were in memory", f.atMost)
 			}
+			f.mu.Unlock()
 			time.Sleep(time.Minute)
 			stopped := time.Now()
 			l.stop()

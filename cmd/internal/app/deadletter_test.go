@@ -79,13 +79,14 @@ func (l *letters) run(to resender) {
 	go func() { l.ended <- l.dead.run(ctx, to) }()
 }
 
-// runTo ends what runs, and has the letters sent to another resender.
-func (l *letters) runTo(to resender) {
+// runTo ends what runs, and has the letters sent to another resender, with that much room.
+func (l *letters) runTo(to resender, room int64) {
 	l.t.Helper()
 	l.stop()
 	if err := <-l.ended; err != nil {
 		l.t.Error(err)
 	}
+	l.dead.room = room
 	l.run(to)
 }
 
