@@ -52,11 +52,11 @@ func (e Entry) Size() int64 { return int64(e.size) }
 // Each lane is open until Finish or Leave is called for it, once. With the last one
 // the file is removed. Any goroutine may use it.
 type Taken struct {
-	file  *File
-	path  string
-	f     *os.File
-	bad   int
-	told  []error
+	file *File
+	path string
+	f    *os.File
+	bad  int
+	told []error
 
 	// Of file.mu:
 	lanes map[Lane][]Entry // those that are open
