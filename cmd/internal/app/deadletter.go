@@ -144,6 +144,9 @@ func (d *deadLetters) run(ctx context.Context, to resender) error {
 // join the order.
 func (d *deadLetters) begin(ctx context.Context, to resender, room *room) *resending {
 	taken, err := d.file.Take(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errStops
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	o := d.next

@@ -88,7 +88,7 @@ type letter struct {
 }
 
 // newLetterLane returns one of which nothing has been offered yet. For each letter it takes some
-// 20 bytes, and 30 once it is sent, until it ends.
+// 20 bytes of memory, and up to 40 more once it is sent, until it ends.
 func newLetterLane(r *resending, of deadletter.Lane, all []deadletter.Entry) *letterLane {
 	return &letterLane{
 		r: r, of: of, all: all, n: len(all), is: make([]letterState, len(all)),
