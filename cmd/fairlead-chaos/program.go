@@ -143,13 +143,15 @@ func (p *program) arguments() []string {
 // lettersOf returns what a sink has refused for good, but for the member that lies, and
 // was not sent again.
 func lettersOf(path, sink string) (refused []string, err error) {
-	for r, err := range deadletter.Read(path) {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return nil, err
-		case r.Sink == sink && r.Event.Cluster != hostileName:
-			refused = append(refused, fmt.Sprintf("%s %s is a dead letter: %s", r.Event.Key(), r.Event.ID, r.Reason))
+	for _, path := range deadletter.Files(path) {
+		for r, err := range deadletter.Read(path) {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				return nil, err
+			case r.Sink == sink && r.Event.Cluster != hostileName:
+				refused = append(refused, fmt.Sprintf("%s %s is a dead letter: %s", r.Event.Key(), r.Event.ID, r.Reason))
+			}
 		}
 	}
 	return refused, nil

@@ -7,15 +7,46 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/lines"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
-// Suffix is what the file has behind its name whose records are being sent
-// again.
+// Suffix is what the first file has behind its name whose records are being sent
+// again; further ones have ".2", ".3" and so on behind that.
 const Suffix = ".retrying"
+
+// mostTaken bounds how many such files there are.
+const mostTaken = 64
+
+// takenPath returns the name of the nth such file, from 1.
+func takenPath(path string, n int) string {
+	if n == 1 {
+		return path + Suffix
+	}
+	return path + Suffix + "." + strconv.Itoa(n)
+}
+
+// Files returns the files that hold the dead letters of a path: those whose records
+// are being sent again, as far as there are any, and at the end the path itself,
+// whether it is there or not.
+func Files(path string) (all []string) {
+	for n := 1; n <= mostTaken; n++ {
+		if name := takenPath(path, n); isThere(name) {
+			all = append(all, name)
+		}
+	}
+	return append(all, path)
+}
+
+// isThere reports whether something has that name. What cannot be told may be there.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
 
 // File is the file that refused changes are written to.
 type File struct {
@@ -24,6 +55,10 @@ type File struct {
 	// during I/O.
 	turn  chan struct{}
 	lines *lines.File
+
+	mu    sync.Mutex
+	taken map[string]*Taken // by path; they have not ended
+	open  map[Lane]struct{} // of all of them
 }
 
 // Open opens the file for appending. It creates the file, readable by its
@@ -39,7 +74,9 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{path: path, turn: make(chan struct{}, 1), lines: l}, nil
+	return &File{
+		path: path, turn: make(chan struct{}, 1), lines: l, taken: map[string]*Taken{}, open: map[Lane]struct{}{},
+	}, nil
 }
 
 // Write appends one record and returns once it is on the disk: sink refused c

@@ -22,7 +22,7 @@ const mostSearched = 16 << 20
 // again. It may be called by any goroutine, also while the file is written, and ends with ctx.
 func (f *File) Last(ctx context.Context, key pipeline.Key) (map[string]Record, error) {
 	last := map[string]Record{}
-	for _, path := range []string{f.path + Suffix, f.path} {
+	for _, path := range Files(f.path) {
 		if err := lastIn(ctx, path, key, last); err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func TestLastRecordOfAnObject(t *testing.T) {
 	last("the newest")
 	mustWrite(t, f, "b")
 	last("the newest")
-	if err := taken.Finish(func(int) bool { return false }); err != nil {
+	if err := finish(taken, keepNone); err != nil {
 		t.Fatal(err)
 	}
 	last("")

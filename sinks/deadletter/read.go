@@ -34,10 +34,17 @@ func Read(path string) iter.Seq2[Record, error] {
 	}
 }
 
-// line is one that is not blank; text ends with its line end and is valid
-// until the next one is read.
+// done is what a line begins with that is dealt with. Such a line is in no file
+// but one that was taken: it is written over the first byte of a record there,
+// since one byte is either written or not. No record begins with it, nor does
+// what somebody writes by hand.
+const done = 0x18 // CAN, of ASCII
+
+// line is one that is neither blank nor done; text ends with its line end and is
+// valid until the next one is read.
 type line struct {
 	number int // from 1
+	offset int64
 	text   []byte
 }
 
@@ -55,13 +62,17 @@ func readLines(path string) iter.Seq2[line, error] {
 		r := bufio.NewReaderSize(f, 64<<10)
 		for l := (line{}); ; {
 			l.number++
+			l.offset += int64(len(l.text))
 			if l.text, err = readLine(r, l.text[:0]); err != nil {
 				if !errors.Is(err, io.EOF) {
 					yield(line{}, fmt.Errorf("read %q: %w", path, err))
 				}
 				return
 			}
-			if len(bytes.TrimSpace(l.text)) > 0 && !yield(l, nil) {
+			if l.text[0] == done || len(bytes.TrimSpace(l.text)) == 0 {
+				continue
+			}
+			if !yield(l, nil) {
 				return
 			}
 		}

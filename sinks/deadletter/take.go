@@ -5,50 +5,110 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 )
 
-// Taken is what was in the file when it was taken, to be sent again. It is used
-// by one goroutine.
-type Taken struct {
-	file *File
-	path string
-}
-
 // Take takes the records out of the file by renaming it; what is refused from
-// then on goes to a new one. What an earlier Take left behind is part of it.
-// It returns nil if there is nothing. Finish ends it; there is one at a time.
-func (f *File) Take() (*Taken, error) {
-	t := &Taken{f, f.path + Suffix}
-	if _, err := os.Stat(t.path); err == nil {
-		if err := t.Finish(func(int) bool { return true }); err != nil {
+// then on goes to a new one. Records of lanes that a Taken before has open go back
+// to the file, and so do lines that are no records. What an earlier process left
+// behind, and what could not be put back before, is put back first. It returns nil
+// if there is nothing to take. One Take at a time; others may have lanes open.
+//
+// When it fails, or ctx ends, the next Take begins with what is left over.
+func (f *File) Take(ctx context.Context) (*Taken, error) {
+	if err := f.putBackLeftOver(ctx); err != nil {
+		return nil, err
+	}
+	open := f.openLanes()
+	if len(open) > 0 {
+		// Without this look at it the file would be copied each time, in vain.
+		if some, err := hasOthers(ctx, f.path, open); err != nil || !some {
 			return nil, err
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look for what was left over: %w", err)
 	}
-	return t.begin()
+	path, err := f.begin()
+	if path == "" || err != nil {
+		return nil, err
+	}
+	t := &Taken{file: f, path: path, lanes: map[Lane][]Entry{}}
+	if t.f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
+		return nil, fmt.Errorf("take the dead letters: %w", err)
+	}
+	back, err := t.index(ctx, open)
+	if err == nil {
+		err = t.putBack(ctx, back)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.f.Close())
+	}
+	f.mu.Lock()
+	f.taken[path] = t
+	for lane := range t.lanes {
+		f.open[lane] = struct{}{}
+	}
+	t.users = len(t.lanes) + 1
+	f.mu.Unlock()
+	return t, t.letGo() // it may have no lanes
 }
 
-func (t *Taken) begin() (*Taken, error) {
-	f := t.file
+// openLanes returns those whose records are being sent again.
+func (f *File) openLanes() map[Lane]struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	open := make(map[Lane]struct{}, len(f.open))
+	for lane := range f.open {
+		open[lane] = struct{}{}
+	}
+	return open
+}
+
+// hasOthers reports whether a file holds records of other lanes than those.
+func hasOthers(ctx context.Context, path string, open map[Lane]struct{}) (bool, error) {
+	for l, err := range readLines(path) {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("look for dead letters: %w", err)
+		}
+		lane, err := laneIn(l.text)
+		if _, is := open[lane]; err == nil && !is {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// begin renames the file, and returns what it is called then; "" if there is nothing
+// in it.
+func (f *File) begin() (string, error) {
 	f.turn <- struct{}{}
 	defer func() { <-f.turn }()
 	switch info, err := os.Stat(f.path); {
 	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
-		return nil, nil
+		return "", nil
 	case err != nil:
-		return nil, fmt.Errorf("look for dead letters: %w", err)
+		return "", fmt.Errorf("look for dead letters: %w", err)
 	}
-	if err := os.Rename(f.path, t.path); err != nil {
-		return nil, fmt.Errorf("take the dead letters: %w", err)
+	n := 1
+	for n <= mostTaken && isThere(takenPath(f.path, n)) {
+		n++
+	}
+	if n > mostTaken {
+		return "", fmt.Errorf("%d earlier retries go on, with files up to %q; wait until one of them has ended", mostTaken, takenPath(f.path, mostTaken))
+	}
+	path := takenPath(f.path, n)
+	if err := os.Rename(f.path, path); err != nil {
+		return "", fmt.Errorf("take the dead letters: %w", err)
 	}
 	if err := f.renew(); err != nil {
 		// Nothing can be written without a new file, but the old one will do.
-		return nil, errors.Join(fmt.Errorf("begin a new file of dead letters: %w", err), os.Rename(t.path, f.path))
+		return "", errors.Join(fmt.Errorf("begin a new file of dead letters: %w", err), os.Rename(path, f.path))
 	}
-	return t, nil
+	return path, nil
 }
 
 // renew opens the path anew, for the caller, who has the turn.
@@ -58,46 +118,4 @@ func (f *File) renew() error {
 	}
 	f.lines.Reopen()
 	return f.lines.Write(context.Background(), func(dst []byte) []byte { return dst })
-}
-
-// Records returns what was taken, as [Read] does.
-func (t *Taken) Records() iter.Seq2[Record, error] { return Read(t.path) }
-
-// chunk is how much Finish puts back at a time, in bytes.
-const chunk = 1 << 20
-
-// Finish puts the lines back into the file that keep wants kept, by their
-// numbers, and removes the rest. When it fails, nothing is removed: all of it
-// is part of the next Take, and what had been put back is there twice.
-func (t *Taken) Finish(keep func(line int) bool) error {
-	var back []byte
-	flush := func() error {
-		if len(back) == 0 {
-			return nil
-		}
-		err := t.file.write(func(dst []byte) []byte { return append(dst, back...) })
-		back = back[:0]
-		return err
-	}
-	for l, err := range readLines(t.path) {
-		if err != nil {
-			return fmt.Errorf("put dead letters back: %w", err)
-		}
-		if !keep(l.number) {
-			continue
-		}
-		if len(back)+len(l.text) > chunk {
-			if err := flush(); err != nil {
-				return fmt.Errorf("put dead letters back: %w", err)
-			}
-		}
-		back = append(back, l.text...)
-	}
-	if err := flush(); err != nil {
-		return fmt.Errorf("put dead letters back: %w", err)
-	}
-	if err := os.Remove(t.path); err != nil {
-		return fmt.Errorf("remove what was sent again: %w", err)
-	}
-	return t.file.syncFolder()
 }

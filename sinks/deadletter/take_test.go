@@ -10,7 +10,7 @@ import (
 
 func mustTake(t *testing.T, f *File) *Taken {
 	t.Helper()
-	taken, err := f.Take()
+	taken, err := f.Take(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,16 @@ func mustTake(t *testing.T, f *File) *Taken {
 	return taken
 }
 
-func keepAll(int) bool { return true }
+// finish ends all lanes, of which there is one in most tests.
+func finish(taken *Taken, keep func(i int) bool) (err error) {
+	for lane := range taken.Lanes() {
+		err = errors.Join(err, taken.Finish(lane, keep))
+	}
+	return err
+}
+
+func keepAll(int) bool  { return true }
+func keepNone(int) bool { return false }
 
 func exists(t *testing.T, path string) bool {
 	t.Helper()
@@ -34,7 +43,7 @@ func exists(t *testing.T, path string) bool {
 func TestWhatWasSentLeavesTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead")
 	f := mustOpen(t, path)
-	if taken, err := f.Take(); taken != nil || err != nil {
+	if taken, err := f.Take(t.Context()); taken != nil || err != nil {
 		t.Fatalf("of an empty file was taken: %v, %v", taken, err)
 	}
 	mustWrite(t, f, "a", "b", "c", "d")
@@ -42,14 +51,14 @@ func TestWhatWasSentLeavesTheFile(t *testing.T) {
 	holds(t, path+Suffix, "a b c d")
 	mustWrite(t, f, "e") // refused meanwhile
 	holds(t, path, "e")
-	if err := taken.Finish(func(line int) bool { return line%2 == 0 }); err != nil {
+	if err := finish(taken, func(i int) bool { return i%2 == 1 }); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path, "e b d")
 	if exists(t, path+Suffix) {
 		t.Error("what was taken is still there")
 	}
-	if err := mustTake(t, f).Finish(func(int) bool { return false }); err != nil {
+	if err := finish(mustTake(t, f), keepNone); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path, "")
@@ -72,7 +81,7 @@ func TestManyLinesArePutBack(t *testing.T) {
 		}
 		want = append(want, name)
 	}
-	if err := mustTake(t, f).Finish(keepAll); err != nil {
+	if err := finish(mustTake(t, f), keepAll); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path, strings.Join(want, " "))
@@ -123,7 +132,7 @@ func TestACrashLosesNothing(t *testing.T) {
 		taken := mustTake(t, f)
 		t.Log(tt.what)
 		holds(t, path+Suffix, tt.want)
-		if err := errors.Join(taken.Finish(keepAll), f.Close()); err != nil {
+		if err := errors.Join(finish(taken, keepAll), f.Close()); err != nil {
 			t.Error(err)
 		}
 		holds(t, path, tt.want)
@@ -142,14 +151,14 @@ func TestWhatCannotBePutBackStays(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := taken.Finish(func(line int) bool { return line == 2 }); err == nil {
+	if err := finish(taken, func(i int) bool { return i == 1 }); err == nil {
 		t.Error("Finish had nowhere to put it")
 	}
-	holds(t, path+Suffix, "a b")
-	if _, err := f.Take(); err == nil {
+	holds(t, path+Suffix, "b")
+	if _, err := f.Take(t.Context()); err == nil {
 		t.Error("Take had nowhere to put it")
 	}
-	holds(t, path+Suffix, "a b")
+	holds(t, path+Suffix, "b")
 	if err := f.Write("file:x", pod("c"), errRefused, 1); err == nil {
 		t.Error("Write had nowhere to put it")
 	}
@@ -157,10 +166,10 @@ func TestWhatCannotBePutBackStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustWrite(t, f, "c")
-	if err := mustTake(t, f).Finish(keepAll); err != nil {
+	if err := finish(mustTake(t, f), keepAll); err != nil {
 		t.Fatal(err)
 	}
-	holds(t, path, "c a b")
+	holds(t, path, "c b")
 }
 
 // TestAFolderThatWentAway leaves the open file where it is.
@@ -175,7 +184,7 @@ func TestAFolderThatWentAway(t *testing.T) {
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if taken, err := f.Take(); taken != nil {
+	if taken, err := f.Take(t.Context()); taken != nil {
 		t.Errorf("taken from nowhere: %v", err)
 	}
 	mustWrite(t, f, "b") // goes on where it was

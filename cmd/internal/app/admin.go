@@ -241,18 +241,13 @@ func (a *admin) serveRetry(r *http.Request) (int, any) {
 		return http.StatusNotFound, api.Error{Error: errNoDeadLetters.Error()}
 	}
 	again := a.dead.resend()
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-again.done:
-	case <-timer.C:
-	case <-a.stop:
-	case <-r.Context().Done():
-	}
-	switch s := again.status(); s.State {
-	case failed:
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	again.wait(ctx, a.stop)
+	switch s := again.status(); {
+	case s.Error != "":
 		return http.StatusInternalServerError, s
-	case isDone:
+	case s.State == isDone:
 		return http.StatusOK, s
 	default:
 		return http.StatusAccepted, s

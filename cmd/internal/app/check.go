@@ -167,26 +167,28 @@ func checkedSink(name string, err error) api.SinkProbe {
 	return api.SinkProbe{Name: name, Checked: true, Error: text}
 }
 
-// countLetters counts the records in a file of dead letters, by sink and cluster.
+// countLetters counts the records in the files of dead letters, by sink and cluster.
 func countLetters(ctx context.Context, path string) (all []api.DeadLetters) {
 	if path == "" {
 		return nil
 	}
 	n := 0
-	for r, err := range deadletter.Read(path) {
-		if n++; n > mostLetters || ctx.Err() != nil {
-			break
+	for _, path := range deadletter.Files(path) {
+		for r, err := range deadletter.Read(path) {
+			if n++; n > mostLetters || ctx.Err() != nil {
+				break
+			}
+			if err != nil {
+				continue // fairlead dead-letter list tells
+			}
+			i := slices.IndexFunc(all, func(d api.DeadLetters) bool { return d.Route == r.Sink && d.Cluster == r.Event.Cluster })
+			if i < 0 {
+				i = len(all)
+				all = append(all, api.DeadLetters{Route: r.Sink, Cluster: r.Event.Cluster})
+			}
+			all[i].Changes++
+			all[i].Last, all[i].Reason = r.Time, r.Reason
 		}
-		if err != nil {
-			continue // fairlead dead-letter list tells
-		}
-		i := slices.IndexFunc(all, func(d api.DeadLetters) bool { return d.Route == r.Sink && d.Cluster == r.Event.Cluster })
-		if i < 0 {
-			i = len(all)
-			all = append(all, api.DeadLetters{Route: r.Sink, Cluster: r.Event.Cluster})
-		}
-		all[i].Changes++
-		all[i].Last, all[i].Reason = r.Time, r.Reason
 	}
 	return all
 }

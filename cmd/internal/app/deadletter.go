@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,12 +23,15 @@ type deadLetters struct {
 	file    *deadletter.File
 	log     logr.Logger
 	retried *prometheus.CounterVec
-	asked   chan *resending // holds the one that is to be run
-	written atomic.Uint64   // since the start
+	asked   chan struct{} // has one while an order waits for run
+	written atomic.Uint64 // since the start
 	ghosts  notedGhosts
+	room    int64 // for the records that lanes have in memory, in bytes
 
-	mu   sync.Mutex
-	last *resending // under way, or the last one that was; nil: none was
+	mu    sync.Mutex
+	next  *order                          // nothing is taken for it yet; nil: there is none
+	open  []*resending                    // under way, each with lanes of its own
+	lanes map[deadletter.Lane]*letterLane // of all of them
 }
 
 // resender offers a recorded event again, see sources.Sources.
@@ -44,7 +49,7 @@ func openDeadLetters(path string, log logr.Logger, reg prometheus.Registerer) (*
 		return nil, fmt.Errorf("--dead-letter: %w", err)
 	}
 	d := &deadLetters{
-		file: f, log: log, asked: make(chan *resending, 1),
+		file: f, log: log, asked: make(chan struct{}, 1), room: roomBytes, lanes: map[deadletter.Lane]*letterLane{},
 		retried: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_dead_letters_retried_total",
 			Help: "Dead letters that were sent again, by result: delivered, refused_again, superseded, kept.",
@@ -67,11 +72,19 @@ func (d *deadLetters) of(sink string) func(c *pipeline.Change, reason error, att
 			return err
 		}
 		d.written.Add(1)
-		d.ghosts.refused(letterKey{sink, c.Key, string(c.UID)})
-		if r := d.current(); r != nil {
-			r.refused(sink, c.Key, string(c.UID))
-		}
+		d.refused(letterKey{sink, c.Key, string(c.UID)})
 		return nil
+	}
+}
+
+// refused notes that there is another record of an object, which may be on its way.
+func (d *deadLetters) refused(key letterKey) {
+	d.ghosts.refused(key)
+	d.mu.Lock()
+	l := d.lanes[deadletter.Lane{Sink: key.sink, Cluster: key.key.Cluster}]
+	d.mu.Unlock()
+	if l != nil {
+		l.refused(key)
 	}
 }
 
@@ -90,89 +103,104 @@ func (d *deadLetters) close() {
 	}
 }
 
-func (d *deadLetters) current() *resending {
+// resend has what is in the file sent again, but for lanes that earlier ones have under way.
+// An order that has not begun is joined.
+func (d *deadLetters) resend() *order {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.last
-}
-
-// resend has everything in the file sent again, and returns the resending that
-// does it: the one under way, if there is one.
-func (d *deadLetters) resend() *resending {
-	d.mu.Lock()
-	if d.last != nil && !d.last.ended() {
-		defer d.mu.Unlock()
-		return d.last
+	if d.next == nil {
+		d.next = newOrder()
+		select {
+		case d.asked <- struct{}{}:
+		default:
+		}
 	}
-	r := newResending()
-	d.last = r
-	d.mu.Unlock()
-	d.asked <- r // the one before has been taken out, since it has ended
-	return r
+	return d.next
 }
 
-// run does what resend asks for until ctx ends. What was not accepted by then
-// is put back. The caller ends it after the workers.
+// run does what resend asks for until ctx ends. What was not accepted by then stays in files for
+// the next run. The caller ends it after the workers.
 func (d *deadLetters) run(ctx context.Context, to resender) error {
 	if d == nil {
 		<-ctx.Done()
 		return nil
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	room := newRoom(d.room)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case r := <-d.asked:
-			r.end(d.work(ctx, r, to))
-			s := r.status()
-			for result, n := range map[string]int{
-				"delivered": s.Delivered, "refused_again": s.RefusedAgain, "superseded": s.Superseded, "kept": s.Kept,
-			} {
-				d.retried.WithLabelValues(result).Add(float64(n))
+		case <-d.asked:
+			if r := d.begin(ctx, to, room); r != nil {
+				wg.Go(func() { d.work(ctx, r) })
 			}
-			d.log.Info("Sent dead letters again", "records", s.Records, "delivered", s.Delivered, "refusedAgain", s.RefusedAgain,
-				"superseded", s.Superseded, "kept", s.Kept, "reasons", s.Reasons, "error", s.Error)
 		}
 	}
 }
 
-// work sends the records of the file again and waits until what became of each
-// is known.
-func (d *deadLetters) work(ctx context.Context, r *resending, to resender) error {
-	taken, err := d.file.Take()
-	if taken == nil || err != nil {
-		return err
+// begin takes what there is for the order, and returns it; nil: nothing. While it takes, others
+// join the order.
+func (d *deadLetters) begin(ctx context.Context, to resender, room *room) *resending {
+	taken, err := d.file.Take(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errStops
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	o := &offering{r: r, taken: taken, to: to, ghosts: &d.ghosts, through: make(chan struct{})}
-	o.lanes = newLetterLanes(func(record *deadletter.Record) { o.send(ctx, record) })
-	again := make(chan error, 1)
-	go func() {
-		err := o.again(ctx)
-		if err != nil {
-			cancel(err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := d.next
+	d.next = nil
+	o.under, o.err = slices.Clone(d.open), err
+	if err == nil {
+		for _, r := range d.open {
+			r.forgive()
 		}
-		again <- err
-	}()
-	read, passedOver, err := r.pass(ctx, taken, o.lanes)
-	for line := range passedOver {
-		r.keep(line, context.Cause(ctx))
+		if taken != nil {
+			o.own = newResending(taken, to, &d.ghosts, room)
+			d.open = append(d.open, o.own)
+			maps.Copy(d.lanes, o.own.lanes)
+		}
+	} else {
+		d.log.Error(err, "Could not take the dead letters to send them again")
 	}
-	if err != nil {
-		cancel(err)
+	close(o.began)
+	return o.own
+}
+
+// work sends what was taken, and returns when it is known what became of it, or ctx ends.
+func (d *deadLetters) work(ctx context.Context, r *resending) {
+	d.count(letterCounts{kept: r.bad})
+	var wg sync.WaitGroup
+	for of, l := range r.lanes {
+		wg.Go(func() {
+			if err := l.run(ctx); r.fail(err) {
+				d.log.Error(err, "Could not put dead letters back; the next retry begins with them", "sink", of.Sink, "cluster", of.Cluster)
+			}
+			_, counts := l.look()
+			d.count(counts)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.lanes[of] == l { // another one may have taken it
+				delete(d.lanes, of)
+			}
+		})
 	}
-	close(o.through)
-	if err = errors.Join(err, <-again); err != nil {
-		return err // all of it is part of the next attempt
-	}
-	r.endDeferred()
-	r.wait(ctx)
-	if err := taken.Finish(func(line int) bool { return line > read || r.keeps(line) }); err != nil {
-		return err
-	}
+	wg.Wait()
 	if ctx.Err() != nil {
-		return errors.New("the program stops, or its settings change; what was not accepted is kept, to be sent again")
+		r.fail(errStops)
 	}
-	return nil
+	d.mu.Lock()
+	d.open = slices.DeleteFunc(d.open, func(other *resending) bool { return other == r })
+	d.mu.Unlock()
+	close(r.done)
+	s := (&order{began: r.done, own: r}).status()
+	d.log.Info("Sent dead letters again", "records", s.Records, "delivered", s.Delivered, "refusedAgain", s.RefusedAgain,
+		"superseded", s.Superseded, "kept", s.Kept, "reasons", s.Reasons, "error", s.Error)
+}
+
+func (d *deadLetters) count(c letterCounts) {
+	for result, n := range c.results() {
+		d.retried.WithLabelValues(result).Add(float64(n))
+	}
 }

@@ -13,13 +13,7 @@ import (
 // Some records cannot be sent when they are first offered: another state of their name is on its
 // way, such as that of an earlier record, or a snapshot is. These are deferred, and offered again
 // for a while. So are deletions whose name another object has by now: they take a snapshot, so
-// they come after all else of their lane.
-//
-//	first pass  ──▶ lane alpha: sent, deferred, sent; through ─┐
-//	            └─▶ lane beta:  is full, for hours             │
-//	rounds, once a second  ◀── what alpha has deferred ────────┘
-//
-// A lane that is full holds up what is deferred of no other.
+// they come after all else of their lane, and all at once.
 
 // How long a record is offered again, once all of its lane has been offered, and how often. A
 // deletion that goes before the state of another object has that long for the snapshot, too.
@@ -30,159 +24,72 @@ const (
 
 var errNotWithin = fmt.Errorf("it was not accepted within %v; try again", againFor)
 
-// deferral is a line that is to be offered again.
+// deferral is a record that is to be offered again. Its body is not in memory.
 type deferral struct {
-	lane  letterLane
-	why   error
-	until time.Time // zero: its lane is not through
+	i   int // its place in the lane
+	why error
 }
 
-// offering offers the records of the file to the sources.
-type offering struct {
-	r       *resending
-	taken   *deadletter.Taken
-	to      resender
-	ghosts  *notedGhosts
-	lanes   *letterLanes  // of the first pass
-	through chan struct{} // closed when the first pass is over in all lanes
-}
+func (d deferral) isGhost() bool { return errors.Is(d.why, stream.ErrNameTaken) }
 
-// send offers a record for the first time.
-func (o *offering) send(ctx context.Context, record *deadletter.Record) {
-	o.r.send(record, func(l *letter) (err error) {
-		if l.ghost = o.ghosts.of(record); l.ghost != nil {
-			l.retried, l.until = l.ghost.retried, time.Now().Add(againFor)
-			return nil
+// again offers what is deferred until nothing is, its time is over, or ctx ends.
+func (l *letterLane) again(ctx context.Context, s *share, deferred []deferral) {
+	until := time.Now().Add(againFor)
+	for {
+		deferred = l.round(ctx, s, deferred, until)
+		s.giveBack()
+		if len(deferred) == 0 || ctx.Err() != nil {
+			return
 		}
-		l.retried, err = o.to.Redeliver(ctx, record.Sink, &record.Event)
-		return err
-	})
-}
-
-// sendAgain offers a record that has been deferred, until its time is over.
-func (o *offering) sendAgain(ctx context.Context, record *deadletter.Record) {
-	d := o.r.deferralOf(record.Line)
-	ctx, cancel := context.WithDeadlineCause(ctx, d.until, errNotWithin)
-	defer cancel()
-	o.r.send(record, func(l *letter) (err error) {
-		if !errors.Is(d.why, stream.ErrNameTaken) {
-			if l.retried, err = o.to.Redeliver(ctx, record.Sink, &record.Event); errors.Is(err, context.DeadlineExceeded) {
-				return context.Cause(ctx) // it has waited for room
-			}
-			// In a moment another state may be on its way again, of a name that changes often.
-			if !errors.Is(err, stream.ErrNameTaken) {
-				return err
-			}
-		}
-		if l.retried, err = o.to.RedeliverGhost(ctx, record.Sink, &record.Event); err == nil {
-			l.ghost, l.until = o.ghosts.note(record, l.retried), d.until
-		}
-		return err
-	})
-}
-
-// again offers what is deferred, beside the first pass, until that is over and nothing is
-// deferred, or ctx ends.
-func (o *offering) again(ctx context.Context) error {
-	lanes := newLetterLanes(func(record *deadletter.Record) { o.sendAgain(ctx, record) })
-	defer lanes.wg.Wait()
-	for through := o.through; ; {
-		isLast := !isOpen(o.through) // asked before: it defers nothing from here on
-		lanes.round()                // before what is deferred is asked for: it has what is being sent
-		if err := offerLines(ctx, o.taken, lanes, o.r.deferredLines(o.lanes.isThrough)); err != nil {
-			return err
-		}
-		if isLast && !o.r.defers() {
-			return nil
-		}
-		if isLast {
-			through = nil
-		}
-		timer := time.NewTimer(againEvery)
-		select {
-		case <-timer.C:
-		case <-through:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return nil
-		}
-	}
-}
-
-// offerLines offers some lines of the file, but for those of lanes that are full.
-func offerLines(ctx context.Context, taken *deadletter.Taken, lanes *letterLanes, lines map[int]bool) error {
-	if len(lines) == 0 {
-		return nil
-	}
-	left := len(lines)
-	for record, err := range taken.Records() {
-		if err != nil && record.Line == 0 {
-			return err
-		}
-		if lines[record.Line] {
-			lanes.offer(ctx, &record)
-			left--
-		}
-		if left == 0 || ctx.Err() != nil {
+		sleep(ctx, againEvery)
+		if !time.Now().Before(until) {
 			break
 		}
 	}
-	lanes.endRound(ctx)
-	return nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range deferred {
+		l.keepLocked(d.i, d.why)
+	}
 }
 
-// deferLocked notes that a line is to be offered again, or keeps it if its time is over.
-func (r *resending) deferLocked(line int, before *deferral, lane letterLane, why error) {
-	d := &deferral{lane: lane, why: why}
-	if before != nil {
-		d.until = before.until
-	}
-	if !d.until.IsZero() && !time.Now().Before(d.until) {
-		r.keepLocked(line, why)
-		return
-	}
-	r.deferred[line] = d
-}
-
-// deferredLines returns the lines that are to be offered again now, those of lanes that are
-// through: from then on their time passes.
-func (r *resending) deferredLines(isThrough func(letterLane) bool) map[int]bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	lines, now := map[int]bool{}, time.Now()
-	for line, d := range r.deferred {
-		if !isThrough(d.lane) {
-			continue
+// round offers what is deferred once, and returns what still is. Deletions that take a snapshot
+// come first: so they share it, and what waits for room does not delay it.
+func (l *letterLane) round(ctx context.Context, s *share, deferred []deferral, until time.Time) (left []deferral) {
+	limit, cancel := context.WithDeadlineCause(ctx, until, errNotWithin)
+	defer cancel()
+	for _, ghosts := range []bool{true, false} {
+		for _, d := range deferred {
+			if d.isGhost() != ghosts || ctx.Err() != nil {
+				continue
+			}
+			why := l.offer(limit, s, d.i, func(ctx context.Context, record *deadletter.Record, to *letter) error {
+				return l.sendAgain(ctx, record, to, ghosts, until)
+			})
+			switch {
+			case errors.Is(why, errGivesWay):
+				s.giveBack()
+				left = append(left, d)
+			case why != nil:
+				left = append(left, deferral{d.i, why})
+			}
 		}
-		if d.until.IsZero() {
-			d.until = now.Add(againFor)
+	}
+	return left
+}
+
+// sendAgain offers a record that has been deferred. It fills in what of the letter is not there
+// yet.
+func (l *letterLane) sendAgain(ctx context.Context, record *deadletter.Record, to *letter, isGhost bool, until time.Time) (err error) {
+	if !isGhost {
+		to.retried, err = l.r.to.Redeliver(ctx, record.Sink, &record.Event)
+		// In a moment another state may be on its way again, of a name that changes often.
+		if !errors.Is(err, stream.ErrNameTaken) {
+			return err
 		}
-		lines[line] = true
 	}
-	return lines
-}
-
-// deferralOf returns the one of a line, which deferredLines has returned.
-func (r *resending) deferralOf(line int) deferral {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return *r.deferred[line]
-}
-
-func (r *resending) defers() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.deferred) > 0
-}
-
-// endDeferred keeps what has been offered in vain.
-func (r *resending) endDeferred() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for line, d := range r.deferred {
-		r.keepLocked(line, d.why)
+	if to.retried, err = l.r.to.RedeliverGhost(ctx, record.Sink, &record.Event); err == nil {
+		to.ghost, to.until = l.r.ghosts.note(record, to.retried), until
 	}
-	clear(r.deferred)
+	return err
 }

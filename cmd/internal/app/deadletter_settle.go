@@ -2,87 +2,97 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
+var (
+	errForgotten = errors.New("its cluster left the fleet, or another object took its name, before it was accepted; try again")
+	errStops     = errors.New("the program stops, or its settings change; what was not accepted is kept, to be sent again")
+)
+
 // settleLocked counts the letters of key of which it is known what became of them.
-func (r *resending) settleLocked(key letterKey) {
-	left := slices.DeleteFunc(r.sent[key], r.isSettledLocked)
-	if r.sent[key] = left; len(left) == 0 {
-		delete(r.sent, key)
+func (l *letterLane) settleLocked(key letterKey) {
+	sent, ok := l.sent[key]
+	if !ok {
+		return
+	}
+	left := slices.DeleteFunc(sent, l.isSettledLocked)
+	if l.sent[key] = left; len(left) == 0 {
+		delete(l.sent, key)
 	}
 }
 
 // isSettledLocked counts a letter, if it is known what became of it.
-func (r *resending) isSettledLocked(l *letter) bool {
-	select {
-	case <-l.retried.Settled():
-	default:
+func (l *letterLane) isSettledLocked(of *letter) bool {
+	if isOpen(of.retried.Settled()) {
 		return false
 	}
-	refused := l.refused
-	if l.ghost != nil {
-		refused = l.ghost.take() || refused
+	refused := of.refused
+	if of.ghost != nil {
+		refused = of.ghost.take() || refused
 	}
 	switch {
-	case !l.retried.Acked():
-		r.keepLocked(l.line, errForgotten)
+	case !of.retried.Acked():
+		l.keepLocked(of.i, errForgotten)
+		return true
 	case refused:
-		r.counts.RefusedAgain++
+		l.counts.refusedAgain++
 	default:
-		r.counts.Delivered++
+		l.counts.delivered++
 	}
+	l.is[of.i] = isGone
 	return true
 }
 
-func (r *resending) settleAllLocked() {
-	for key := range r.sent {
-		r.settleLocked(key)
+func (l *letterLane) settleAllLocked() {
+	for key := range l.sent {
+		l.settleLocked(key)
 	}
 }
 
-// wait returns when all that was sent is settled, or ctx ends: what is not settled then is kept.
-// Once all else is settled, a ghost is waited for until its time is over.
-func (r *resending) wait(ctx context.Context) {
+// wait returns when all that was sent is settled, or ctx ends. Once all else is settled, a ghost
+// is waited for until its time is over, and kept then.
+func (l *letterLane) wait(ctx context.Context) {
 	for _, ghosts := range []bool{false, true} {
-		for key, l := r.next(ghosts); l != nil; key, l = r.next(ghosts) {
+		for of := l.next(ghosts); of != nil && ctx.Err() == nil; of = l.next(ghosts) {
 			limit, cancel := ctx, func() {}
 			if ghosts {
-				limit, cancel = context.WithDeadlineCause(ctx, l.until, errNotWithin)
+				limit, cancel = context.WithDeadlineCause(ctx, of.until, errNotWithin)
 			}
 			select {
-			case <-l.retried.Settled():
+			case <-of.retried.Settled():
 			case <-limit.Done():
-				r.giveUp(key, l, context.Cause(limit))
+				l.giveUp(of, context.Cause(limit))
 			}
 			cancel()
 		}
 	}
 }
 
-// giveUp keeps the line of a letter, unless it is settled.
-func (r *resending) giveUp(key letterKey, l *letter, why error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.settleLocked(key)
-	if i := slices.Index(r.sent[key], l); i >= 0 {
-		r.sent[key] = slices.Delete(r.sent[key], i, i+1)
-		r.keepLocked(l.line, why)
-		r.settleLocked(key) // which leaves out keys without letters
+// giveUp keeps a letter, unless it is settled.
+func (l *letterLane) giveUp(of *letter, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settleLocked(of.key)
+	if i := slices.Index(l.sent[of.key], of); i >= 0 && errors.Is(why, errNotWithin) {
+		l.sent[of.key] = slices.Delete(l.sent[of.key], i, i+1)
+		l.keepLocked(of.i, why)
+		l.settleLocked(of.key) // which leaves out keys without letters
 	}
 }
 
 // next returns a letter that is not settled, of the ghosts or of the others; nil if all are.
-func (r *resending) next(ghosts bool) (letterKey, *letter) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key := range r.sent {
-		r.settleLocked(key)
-		for _, l := range r.sent[key] {
-			if ghosts == (l.ghost != nil) {
-				return key, l
+func (l *letterLane) next(ghosts bool) *letter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key := range l.sent {
+		l.settleLocked(key)
+		for _, of := range l.sent[key] {
+			if ghosts == (of.ghost != nil) {
+				return of
 			}
 		}
 	}
-	return letterKey{}, nil
+	return nil
 }

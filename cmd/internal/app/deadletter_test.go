@@ -33,6 +33,7 @@ type letters struct {
 	generation uint32 // of what is dead-lettered
 
 	t       *testing.T
+	sink    string // that refuses
 	path    string
 	dead    *deadLetters
 	ledger  *ledger.Ledger
@@ -50,7 +51,7 @@ type letters struct {
 func newLetters(t *testing.T) *letters {
 	t.Helper()
 	l := &letters{
-		t: t, path: filepath.Join(t.TempDir(), "dead"), sent: make(chan uint64, 100),
+		t: t, sink: "fussy", path: filepath.Join(t.TempDir(), "dead"), sent: make(chan uint64, 100),
 		answer: map[string]error{}, ended: make(chan error, 1), offer: func(string) {}, offerOf: func(string, string) {},
 	}
 	l.metrics = prometheus.NewRegistry()
@@ -60,17 +61,33 @@ func newLetters(t *testing.T) *letters {
 	l.cursor.BeginSnapshot()
 	_ = slices.Collect(l.cursor.EndSnapshot("1"))
 	l.cursor.Seen("1")
-	ctx, cancel := context.WithCancel(context.Background())
-	l.stop = cancel
-	go func() { l.ended <- l.dead.run(ctx, l) }()
+	l.run(l)
 	t.Cleanup(func() {
-		cancel()
+		l.stop()
 		if err := <-l.ended; err != nil {
 			t.Error(err)
 		}
 		l.dead.close()
 	})
 	return l
+}
+
+// run has the letters sent to a resender.
+func (l *letters) run(to resender) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	go func() { l.ended <- l.dead.run(ctx, to) }()
+}
+
+// runTo ends what runs, and has the letters sent to another resender, with that much room.
+func (l *letters) runTo(to resender, room int64) {
+	l.t.Helper()
+	l.stop()
+	if err := <-l.ended; err != nil {
+		l.t.Error(err)
+	}
+	l.dead.room = room
+	l.run(to)
 }
 
 // refuse is a sink that refuses objects, which are acked nevertheless.
@@ -109,7 +126,7 @@ func (l *letters) deadLetterOf(cluster, name, version string) {
 		Op: pipeline.Added, UID: types.UID(v.UID), ResourceVersion: version, Object: []byte("{}"),
 		Generation: l.generation,
 	}
-	if err := l.dead.of("fussy")(c, errors.New("no such column"), 2); err != nil {
+	if err := l.dead.of(l.sink)(c, errors.New("no such column"), 2); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -172,7 +189,10 @@ func namesIn(t *testing.T, path string) string {
 	return strings.Join(names, " ")
 }
 
-func (l *letters) wantStatus(r *resending, want resendingStatus) {
+// wait waits for an order.
+func (l *letters) wait(o *order) { o.wait(context.Background(), nil) }
+
+func (l *letters) wantStatus(r *order, want resendingStatus) {
 	l.t.Helper()
 	if want.Reasons == nil {
 		want.Reasons = map[string]int{}
@@ -185,7 +205,7 @@ func (l *letters) wantStatus(r *resending, want resendingStatus) {
 func TestDeadLettersAreSentAgain(t *testing.T) {
 	l := newLetters(t)
 	r := l.dead.resend()
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{State: isDone})
 
 	l.refuse("a", "b", "old", "lost", "c", "c")
@@ -193,24 +213,22 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	l.answer["lost"] = errors.New(`cluster "alpha" is not in the fleet`)
 	r = l.dead.resend()
 	retried := []uint64{<-l.sent, <-l.sent, <-l.sent}
-	if l.dead.resend() != r {
-		t.Error("two at once")
-	}
+	joined := l.dead.resend() // there is nothing to take: it waits for the same
 	l.ack(retried[0], "a")
 	l.deadLetter("b") // again
 	l.ack(retried[1], "b")
 	l.refuse("new")
-	select {
-	case <-r.done:
+	if !isOpen(r.own.done) {
 		t.Error("done before all was accepted")
-	default:
 	}
 	l.ack(retried[2], "c")
-	<-r.done
-	l.wantStatus(r, resendingStatus{
-		State: isDone, Records: 6, Delivered: 2, RefusedAgain: 1, Superseded: 2, Kept: 1,
-		Reasons: map[string]int{`cluster "alpha" is not in the fleet`: 1},
-	})
+	for _, r := range []*order{r, joined} {
+		l.wait(r)
+		l.wantStatus(r, resendingStatus{
+			State: isDone, Records: 6, Delivered: 2, RefusedAgain: 1, Superseded: 2, Kept: 1,
+			Reasons: map[string]int{`cluster "alpha" is not in the fleet`: 1},
+		})
+	}
 	l.holds("b new lost")
 	const want = "fairlead_dead_letters_retried_total"
 	if n, err := testutil.GatherAndCount(l.metrics, want); err != nil || n != 4 {
@@ -223,7 +241,7 @@ func TestDeadLettersAreSentAgain(t *testing.T) {
 	for _, name := range []string{"b", "new", "lost"} {
 		l.ack(<-l.sent, name)
 	}
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 3, Delivered: 3})
 	l.holds("")
 }
@@ -234,11 +252,11 @@ func TestRefusedWhileItIsOffered(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a")
 	l.offer = func(string) {
-		l.dead.current().refused("fussy", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"}, "uid-a")
+		l.dead.refused(letterKey{"fussy", pipeline.Key{Cluster: "alpha", Resource: "pods", Namespace: "ns", Name: "a"}, "uid-a"})
 	}
 	r := l.dead.resend()
 	l.ack(<-l.sent, "a")
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 1, RefusedAgain: 1})
 }
 
@@ -257,7 +275,7 @@ func TestWhatIsInTheFileTwiceIsSentOnce(t *testing.T) {
 	r := l.dead.resend()
 	l.ack(<-l.sent, "a")
 	close(acked)
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
 }
 
@@ -270,7 +288,7 @@ func TestAStateOfSeveralGenerationsIsSentOnce(t *testing.T) {
 	l.deadLetter("a")
 	r := l.dead.resend()
 	l.ack(<-l.sent, "a")
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Superseded: 1})
 }
 
@@ -291,7 +309,7 @@ func TestADeletionWhoseNameIsTakenIsSentAsAGhost(t *testing.T) {
 	l.ack(<-l.sent, "b")
 	<-noted
 	l.cursor.AckGhost(n, "uid-gone")
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 2})
 	l.holds("")
 }
@@ -315,7 +333,7 @@ func TestDeadLettersAreOfferedAgain(t *testing.T) {
 		r := l.dead.resend()
 		l.ack(<-l.sent, "b")
 		l.ack(<-l.sent, "busy")
-		<-r.done
+		l.wait(r)
 		l.wantStatus(r, resendingStatus{
 			State: isDone, Records: 4, Delivered: 2, Kept: 2,
 			Reasons: map[string]int{stream.ErrNotNow.Error(): 1, errNotWithin.Error(): 1},
@@ -334,7 +352,7 @@ func TestWhatIsForgottenIsKept(t *testing.T) {
 	l.ack(<-l.sent, "a")
 	<-l.sent
 	l.ledger.Leave("alpha")
-	<-r.done
+	l.wait(r)
 	l.wantStatus(r, resendingStatus{
 		State: isDone, Records: 2, Delivered: 1, Kept: 1, Reasons: map[string]int{errForgotten.Error(): 1},
 	})
@@ -342,8 +360,8 @@ func TestWhatIsForgottenIsKept(t *testing.T) {
 }
 
 // TestTheEndPutsBackWhatWasNotAccepted ends the program with one letter
-// accepted, one under way, one that the lane has no room for, and one behind it, which
-// may have been read or not.
+// accepted, one under way, one that the lane has no room for, and one behind it. They stay where
+// they are, for the next one.
 func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 	l := newLetters(t)
 	l.sent = make(chan uint64)
@@ -359,11 +377,14 @@ func TestTheEndPutsBackWhatWasNotAccepted(t *testing.T) {
 	<-l.sent
 	<-full
 	l.stop()
-	<-r.done
-	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept < 2 || s.Kept > 3 || !strings.Contains(s.Error, "the program stops, or its settings change") {
+	l.wait(r)
+	if s := r.status(); s.State != failed || s.Delivered != 1 || s.Kept != 3 || !strings.Contains(s.Error, "the program stops, or its settings change") {
 		t.Errorf("status %+v", s)
 	}
-	l.holds("b c d")
+	l.holds("")
+	if got := namesIn(t, l.path+deadletter.Suffix); got != "b c d" {
+		t.Errorf("%q are left for the next one", got)
+	}
 }
 
 // TestHangupOpensTheFileAnew has logrotate rename the file.
@@ -390,7 +411,7 @@ func TestHangupOpensTheFileAnew(t *testing.T) {
 func TestListDeadLetters(t *testing.T) {
 	l := newLetters(t)
 	l.refuse("a", "b")
-	taken := must(l.dead.file.Take())(t)
+	taken := must(l.dead.file.Take(t.Context()))(t)
 	l.refuse("c\x1b")
 	list := func(args ...string) (string, string, error) {
 		var out, problems bytes.Buffer
@@ -413,7 +434,7 @@ func TestListDeadLetters(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(out), "\n"); err != nil || len(lines) != 3 || !strings.Contains(lines[0], `"attempts":2,"event":{"specversion":"1.0"`) {
 		t.Errorf("json, %v:\n%s", err, out)
 	}
-	if err := taken.Finish(func(int) bool { return false }); err != nil {
+	if err := taken.Finish(deadletter.Lane{Sink: "fussy", Cluster: "alpha"}, func(int) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 
@@ -445,18 +466,20 @@ func TestListDeadLetters(t *testing.T) {
 	}
 }
 
-func TestEndedResendingKeepsCountsOnly(t *testing.T) {
-	r := newResending()
-	r.keep(3, errForgotten)
-	r.offered[letterID{1}] = struct{}{}
-	if !r.keeps(3) {
-		t.Error("line 3 is not kept")
+func TestEndedLaneKeepsCountsOnly(t *testing.T) {
+	l := newLetters(t)
+	l.refuse("a", "b")
+	l.answer["b"] = errors.New("gone fishing")
+	r := l.dead.resend()
+	l.ack(<-l.sent, "a")
+	l.wait(r)
+	for _, lane := range r.own.lanes {
+		if lane.all != nil || lane.is != nil || lane.sent != nil || lane.offered != nil {
+			t.Errorf("%+v is in memory", lane)
+		}
 	}
-	r.end(nil)
-	if len(r.kept)+len(r.offered) > 0 {
-		t.Errorf("%d lines and %d digests are left in memory", len(r.kept), len(r.offered))
+	if len(r.own.taken.Lanes()) > 0 || len(l.dead.lanes) > 0 || len(l.dead.open) > 0 {
+		t.Error("the lane is in memory")
 	}
-	if s := r.status(); s.Kept != 1 || s.State != isDone {
-		t.Errorf("%+v", s)
-	}
+	l.wantStatus(r, resendingStatus{State: isDone, Records: 2, Delivered: 1, Kept: 1, Reasons: map[string]int{"gone fishing": 1}})
 }

@@ -42,7 +42,8 @@ func newDeadLetterRetryCommand() *cobra.Command {
 			"a sink refuses again is in the file again. What cannot be sent now, because its cluster is\n" +
 			"not in the fleet for one, stays there; what waits for another state or a snapshot is\n" +
 			"tried again for a minute before. If that takes longer than --wait, it goes on: run the\n" +
-			"command again meanwhile to see how far it is, and why records are kept.",
+			"command again meanwhile to see how far it is, and why records are kept. That also sends\n" +
+			"what there is by then for other sinks and clusters than those that it waits for.",
 		Args: ctl.NoArgs(""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var s resendingStatus
@@ -54,7 +55,7 @@ func newDeadLetterRetryCommand() *cobra.Command {
 			if err := printResending(cmd.OutOrStdout(), s); err != nil {
 				return err
 			}
-			if s.State == failed {
+			if s.Error != "" {
 				return errors.New(ctl.Visible(s.Error))
 			}
 			return nil
@@ -67,7 +68,7 @@ func newDeadLetterRetryCommand() *cobra.Command {
 
 func printResending(out io.Writer, s resendingStatus) error {
 	var b strings.Builder
-	if s.Records == 0 && s.State == isDone {
+	if s.Records == 0 && s.State != goingOn && s.Error == "" {
 		b.WriteString("No dead letters\n")
 	} else {
 		fmt.Fprintf(&b, "%d dead letters: %d delivered, %d refused again, %d superseded, %d kept", s.Records, s.Delivered, s.RefusedAgain, s.Superseded, s.Kept)
@@ -78,6 +79,15 @@ func printResending(out io.Writer, s resendingStatus) error {
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Reasons)) {
 		fmt.Fprintf(&b, "kept %d: %s\n", s.Reasons[reason], ctl.Visible(reason))
+	}
+	if s.Earlier > 0 {
+		fmt.Fprintf(&b, "%d more are on their way since earlier retries\n", s.Earlier)
+	}
+	for _, l := range s.Lanes {
+		fmt.Fprintf(&b, "on their way to %s from cluster %s: %d\n", ctl.Visible(l.Sink), ctl.Visible(l.Cluster), l.Waiting)
+	}
+	if s.MoreLanes > 0 {
+		fmt.Fprintf(&b, "and to %d more sinks and clusters\n", s.MoreLanes)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -129,7 +139,8 @@ const mostBadLines = 10
 // stderr which lines, of which it returns the number, are something else.
 func listDeadLetters(path string, print func(deadletter.Record) error, stderr io.Writer) (bad int, err error) {
 	var missing []error
-	for _, path := range []string{path + deadletter.Suffix, path} {
+	files := deadletter.Files(path)
+	for _, path := range files {
 		for r, err := range deadletter.Read(path) {
 			switch {
 			case err == nil:
@@ -151,8 +162,8 @@ func listDeadLetters(path string, print func(deadletter.Record) error, stderr io
 			}
 		}
 	}
-	if len(missing) == 2 {
-		return 0, fmt.Errorf("%w; name the file that fairlead run was given as --dead-letter", missing[1])
+	if len(missing) == len(files) {
+		return 0, fmt.Errorf("%w; name the file that fairlead run was given as --dead-letter", missing[len(missing)-1])
 	}
 	if more := bad - mostBadLines; more > 0 {
 		_, err = fmt.Fprintf(stderr, "and %d more lines\n", more)

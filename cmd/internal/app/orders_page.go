@@ -141,7 +141,7 @@ func lineOfReplay(r *api.Replay) string {
 
 // lineOfResending says how far dead letters are.
 func lineOfResending(s *resendingStatus) string {
-	if s.State == failed {
+	if s.Error != "" {
 		return "The dead letters could not be sent again: " + s.Error
 	}
 	if s.State == isDone && s.Records == 0 {
@@ -150,6 +150,9 @@ func lineOfResending(s *resendingStatus) string {
 	line := fmt.Sprintf("%d dead letters: %d delivered, %d refused again, %d superseded, %d kept.", s.Records, s.Delivered, s.RefusedAgain, s.Superseded, s.Kept)
 	if s.State == goingOn {
 		line += fmt.Sprintf(" %d are on their way: the same button says how far they are.", s.Waiting)
+	}
+	if s.Earlier > 0 {
+		line += fmt.Sprintf(" %d more are on their way since earlier retries.", s.Earlier)
 	}
 	return line
 }

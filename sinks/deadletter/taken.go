@@ -1,0 +1,198 @@
+package deadletter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+)
+
+// Lane is what goes one after the other: the records of one sink and one cluster.
+type Lane struct{ Sink, Cluster string }
+
+func laneOf(r *Record) Lane { return Lane{r.Sink, r.Event.Cluster} }
+
+// laneIn returns the lane of a line, or why it is no record. It does not look for all that
+// makes it none, which takes five times as long: [Taken.Record] does.
+func laneIn(text []byte) (Lane, error) {
+	var r struct {
+		Sink  string `json:"sink"`
+		Event struct {
+			Cluster string `json:"cluster"`
+		} `json:"event"`
+	}
+	if err := json.Unmarshal(text, &r); err == nil && r.Sink != "" && r.Event.Cluster != "" {
+		return Lane{r.Sink, r.Event.Cluster}, nil
+	}
+	whole, err := parseRecord(text)
+	return laneOf(&whole), err
+}
+
+// Entry is where a record is in a file that was taken. It takes 16 bytes.
+type Entry struct {
+	offset int64
+	size   uint32
+}
+
+func entryOf(l line) (Entry, error) {
+	n := len(l.text)
+	if n > math.MaxUint32 {
+		return Entry{}, fmt.Errorf("line %d is longer than 4 GiB; remove it", l.number)
+	}
+	return Entry{l.offset, uint32(n)}, nil //nolint:gosec // it is bounded
+}
+
+// Size returns how long the record is in the file, in bytes.
+func (e Entry) Size() int64 { return int64(e.size) }
+
+// Taken is what was taken out of the file to be sent again: all records of some lanes.
+// Each lane is open until Finish or Leave is called for it, once. With the last one
+// the file is removed. Any goroutine may use it.
+type Taken struct {
+	file *File
+	path string
+	f    *os.File
+	bad  int
+	told []error
+
+	// Of file.mu:
+	lanes map[Lane][]Entry // those that are open
+	users int              // as many, and others that read it
+	stuck []Entry          // they could not be put back
+	left  bool             // it stays, for the next Take
+}
+
+// Lanes returns the open lanes and where their records are, in the order written. The
+// entries are not to be changed.
+func (t *Taken) Lanes() map[Lane][]Entry {
+	t.file.mu.Lock()
+	defer t.file.mu.Unlock()
+	return maps.Clone(t.lanes)
+}
+
+// mostTold bounds how many lines that are no records are told of, of each Take.
+const mostTold = 20
+
+// Bad returns how many lines were no records, which are in the file again, and what
+// is wrong with the first of them.
+func (t *Taken) Bad() (n int, first []error) { return t.bad, t.told }
+
+// Record reads one record. The error says that it cannot be read, or is none: it is to be
+// kept then.
+func (t *Taken) Record(lane Lane, e Entry) (Record, error) {
+	text, err := t.text(nil, e)
+	if err != nil {
+		return Record{}, err
+	}
+	r, err := parseRecord(text)
+	if err == nil && laneOf(&r) != lane {
+		err = errors.New("it is another one than it was")
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("%q, at byte %d: %w", t.path, e.offset, err)
+	}
+	return r, nil
+}
+
+// Finish ends a lane: the records that keep wants kept, by their place in the lane, are
+// put back into the file, and the others are gone. When it fails, those are put back by
+// the next Take.
+func (t *Taken) Finish(lane Lane, keep func(i int) bool) error {
+	return t.end(lane, keep, true)
+}
+
+// Leave is Finish, but what is kept stays where it is, for the next Take. It takes no
+// time, for a program that ends.
+func (t *Taken) Leave(lane Lane, keep func(i int) bool) error {
+	return t.end(lane, keep, false)
+}
+
+func (t *Taken) end(lane Lane, keep func(i int) bool, back bool) error {
+	t.file.mu.Lock()
+	all := t.lanes[lane]
+	t.file.mu.Unlock()
+	var kept []Entry
+	var err error
+	for i, e := range all {
+		if !keep(i) {
+			failed := t.mark(e)
+			if failed == nil {
+				continue
+			}
+			err = failed // and it is sent again
+		}
+		kept = append(kept, e)
+	}
+	if back {
+		err = errors.Join(err, t.putBack(context.Background(), kept))
+		kept = nil // it has noted those that it could not put back
+	}
+	t.file.mu.Lock()
+	t.left = t.left || len(kept) > 0 || !back
+	delete(t.lanes, lane)
+	delete(t.file.open, lane)
+	t.file.mu.Unlock()
+	return errors.Join(err, t.letGo())
+}
+
+// letGo says that one reads the file no more: after the last one it is removed, unless
+// something in it is to be put back.
+func (t *Taken) letGo() error {
+	f := t.file
+	f.mu.Lock()
+	t.users--
+	last, stays := t.users == 0, t.left || len(t.stuck) > 0
+	f.mu.Unlock()
+	if !last {
+		return nil
+	}
+	err := t.f.Close()
+	if !stays {
+		err = errors.Join(err, remove(f, t.path))
+	}
+	f.mu.Lock()
+	delete(f.taken, t.path) // from here on what is there is left over
+	f.mu.Unlock()
+	return err
+}
+
+// remove removes a file of which nothing is left to be put back.
+func remove(f *File, path string) error {
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("remove what was sent again: %w", err)
+	}
+	return f.syncFolder()
+}
+
+// index notes where the records of all lanes are but of those that are open. It returns
+// what is to be put back.
+func (t *Taken) index(ctx context.Context, open map[Lane]struct{}) (back []Entry, err error) {
+	for l, err := range readLines(t.path) {
+		var e Entry
+		if err == nil {
+			e, err = entryOf(l)
+		}
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("take the dead letters: %w", err)
+		}
+		lane, err := laneIn(l.text)
+		switch _, is := open[lane]; {
+		case err != nil:
+			if t.bad++; len(t.told) < mostTold {
+				t.told = append(t.told, fmt.Errorf("%q, line %d is no dead letter: %w", t.path, l.number, err))
+			}
+			back = append(back, e)
+		case is:
+			back = append(back, e)
+		default:
+			t.lanes[lane] = append(t.lanes[lane], e)
+		}
+	}
+	return back, nil
+}
