@@ -266,6 +266,7 @@ func (c *Cursor) rewindLocked() {
 	c.abandonLocked()
 	c.startOverLocked()
 	c.last, c.snapshotting, c.partial, c.sweep = c.head.Resume, false, false, nil
+	c.needsSnapshot = false // no watch goes on
 }
 
 // ResumePoint returns the resourceVersion from which a watch can start after a

@@ -211,9 +211,9 @@ func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 	} else if acked {
 		gone := o.rv
 		c.acked.remove(key)
-		// After a restart, a watch is not to show the sink again what came before that. It
-		// shows what has the name now, if that is of the same history.
-		if p := c.pending[at]; p != nil && p.rv.after(gone) {
+		// A watch is not to show the sink again what came before that. It shows what has the name
+		// now, if that is of the same history: what is pending, or what an owner before has begun.
+		if p := c.pending[at]; p != nil && p.rv.after(gone) || p == nil && c.lingering[at] > c.undoneSince {
 			c.rememberLocked(at, gone)
 		}
 	}

@@ -288,9 +288,6 @@ func (h *lane) replay() {
 	past := h.sink.past // what the newest states are from
 	h.sink, h.letters, h.sending = newSink(), nil, nil
 	h.sink.past = past
-	for _, w := range h.working {
-		w.given = 0 // the new one gets all of it
-	}
 	h.replays++
 	h.asks = h.replays
 	h.cursor.RaiseDue()

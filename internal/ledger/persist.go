@@ -63,7 +63,6 @@ func (c *Cursor) take(all bool) (batch, Update) {
 			if c.storedAt == "" && b.resume != "" {
 				// From when the store may have one, until it has another, or none again.
 				c.storedAt = b.resume
-				c.passedLocked(b.resume)
 			}
 		}
 		b.headFirst, c.headFirst = c.headFirst, false

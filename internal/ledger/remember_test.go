@@ -302,3 +302,74 @@ func TestAResumePointIsGivenUpWhileItIsStored(t *testing.T) {
 		}
 	}
 }
+
+// Who tells of a deletion may be a worker of an owner before: a watch of the present one is not to
+// show the sink again what came before.
+func TestAGhostOfAnOwnerBefore(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	s.fill(c)
+	s.hand(c, 1, at(uid3, 25), false, false)
+	another := uuid(7)
+	c.observe(pod(1), at(another, 30), false, false)
+	gone, _ := c.observe(pod(1), at(another, 31), true, false)
+	c.begin(gone, pod(1), at(another, 31), true)
+	s.commit(true)
+	present, _ := s.claim("uid", "digest")
+	c.AckGhost(pod(1), uid3)
+	s.commit(true)
+	if _, got := present.observe(pod(1), at(uid3, 24), false, false); got != Stale {
+		t.Errorf("what came before the deletion: verdict %v", got)
+	}
+	if _, got := s.reach().observe(pod(1), at(uid3, 25), false, false); got != Stale {
+		t.Errorf("after a kill: verdict %v", got)
+	}
+}
+
+// A server is restored, and its snapshot ends before versions that a stored resume point has passed:
+// deletions of the new history are kept, as the watch goes on from that snapshot.
+func TestDeletionsBehindARestoredBackup(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	c.BeginSnapshot()
+	s.hand(c, 0, at(uuid(0), 60), false, true)
+	endSnapshot(c, "100")
+	c.Seen("100")
+	s.commit(true)
+	c.BeginSnapshot()
+	s.hand(c, 0, at(uuid(0), 45), false, true)
+	endSnapshot(c, "50")
+	c.Seen("50")
+	c.observe(pod(1), at(uuid(1), 53), false, false) // holds the resume point at 50
+	c.Seen("53")
+	s.hand(c, 2, at(uuid(2), 55), false, false)
+	c.Seen("55")
+	s.hand(c, 2, at(uuid(2), 60), true, false)
+	c.Seen("60")
+	s.commit(true)
+	c = s.reach() // killed
+	if start, _ := c.Start(); start != "50" {
+		t.Fatalf("the watch starts at %q", start)
+	}
+	if _, got := c.observe(pod(2), at(uuid(2), 55), false, false); got != Stale {
+		t.Errorf("what came before a deletion: verdict %v", got)
+	}
+}
+
+// Deletions that a replay keeps for the watch are not kept once no watch goes on.
+func TestAReplayOfWhoLeavesForgetsDeletions(t *testing.T) {
+	s := newStored(t)
+	c := s.reach()
+	s.fill(c)
+	s.hand(c, 2, at(uuid(2), 25), false, false)
+	c.RaiseDue()
+	s.hand(c, 2, at(uuid(2), 30), true, false)
+	s.commit(true)
+	if len(c.deleted) == 0 {
+		t.Fatal("nothing is remembered for the watch")
+	}
+	c, _ = s.claim("uid", "digest")
+	if s.commit(true); len(c.deleted) != 0 {
+		t.Errorf("%d deletions are remembered", len(c.deleted))
+	}
+}

@@ -86,6 +86,9 @@ func (s *sweep) run(yield func(Tombstone) bool) {
 			// of the snapshot is acked, only another snapshot will do.
 			s.invalidateResumePointLocked()
 		}
+		if s.passed.after(s.at) {
+			s.passed = s.at // deletions of this history are to be kept from here on
+		}
 	}
 	if s.lookAtPending(yield) && s.lookAtUnacked(yield) && s.lookAtAcked(yield) && !s.retiring {
 		s.swept = s.forgetUndone()
