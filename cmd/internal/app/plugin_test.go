@@ -170,6 +170,26 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 			}
 		})
 	}
+	t.Run("who has paused it", func(t *testing.T) {
+		operator := user("operator")
+		run := func(args ...string) string {
+			t.Helper()
+			out, err := plugin(t.Context(), args...)
+			if err != nil {
+				t.Fatalf("%v: %v\n%s", args, err, out)
+			}
+			return out
+		}
+		run(append([]string{"pause", "hub", "--reason=the link is repaired"}, operator...)...)
+		said := run("explain", "hub", "configmaps/nothing", "-n", ns, "--fairlead-namespace", ns, operator[2], operator[3])
+		for _, want := range []string{"operator (hub)", "the link is repaired", "FL1013"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("explain does not say %q:\n%s", want, said)
+			}
+		}
+		run(append([]string{"resume", "hub"}, operator...)...)
+		r.await("it goes on", func() bool { return r.streamsLive("hub") })
+	})
 	// A proxy that knows no WebSockets.
 	config := c.Config()
 	config.NextProtos = []string{"http/1.1"} // which can be upgraded
