@@ -62,8 +62,8 @@ type Fleet struct {
 
 	mu       sync.Mutex
 	read     []bool // by provider; see SourceStatus
-	size     int  // how many clusters there are
-	known    bool // see Known
+	size     int    // how many clusters there are
+	known    bool   // see Known
 	problems map[problemKey]Problem
 }
 
