@@ -82,7 +82,7 @@ func (s *stand) well(t *testing.T) []string {
 
 // with are flags for a fleet with another alpha.
 func (s *stand) with(t *testing.T, alpha *rest.Config) []string {
-	return []string{s.fleet(t, target{"alpha", alpha}, s.env.Cluster("beta")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:", "--connect-timeout=2s"}
+	return []string{s.fleet(t, target{"alpha", alpha}, s.env.Cluster("beta")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
 }
 
 // target is a cluster as a kubeconfig has it.
@@ -192,7 +192,7 @@ var faults = []fault{
 			if err := clientcmd.WriteToFile(*file, path); err != nil {
 				t.Fatal(err)
 			}
-			return append(flags, "--connect-timeout=1s")
+			return flags
 		},
 	},
 	{
