@@ -12,6 +12,10 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
+// pluginPatience is after how long a plugin that has not answered is told in a status. It is
+// waited for as long as for the rest of the probe.
+const pluginPatience = 5 * time.Second
+
 // plugin is a member's credential plugin. It runs inside of a request, but for
 // longer than that if it has to: what it says at last is used by the next. At
 // most one request at a time gets that far, so that whoever gives up leaves one
@@ -31,6 +35,7 @@ type plugin struct {
 
 	mu    sync.Mutex
 	since time.Time // when the request began that has the slot
+	asked time.Time // the same; zero: none has it
 }
 
 // pluginOf returns the plugin of cfg, or nil if it has none, or other credentials
@@ -64,11 +69,26 @@ func (p *plugin) enter(ctx context.Context) error {
 	case p.slot <- struct{}{}:
 		p.mu.Lock()
 		p.since = time.Now()
+		p.asked = p.since
 		p.mu.Unlock()
 		return nil
 	case <-ctx.Done():
 		return p.silent(ctx)
 	}
+}
+
+// hangs returns the error of a plugin that has not answered for pluginPatience, and goes on, or
+// nil. It may be called on nil.
+func (p *plugin) hangs(now time.Time) error {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked.IsZero() || now.Sub(p.asked) < pluginPatience {
+		return nil
+	}
+	return &pluginError{command: p.config().Command, silent: now.Sub(p.asked).Truncate(time.Second)}
 }
 
 func (p *plugin) silent(ctx context.Context) error {
@@ -126,6 +146,9 @@ func (a *asking) leave() bool {
 	held := a.held
 	if held {
 		a.wants, a.held = false, false
+		a.plugin.mu.Lock()
+		a.plugin.asked = time.Time{}
+		a.plugin.mu.Unlock()
 		<-a.plugin.slot
 	}
 	return held

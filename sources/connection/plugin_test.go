@@ -79,6 +79,26 @@ func inPlugins() int {
 	return strings.Count(string(buffer[:runtime.Stack(buffer, true)]), "(*giveUp).RoundTrip.func1(")
 }
 
+// TestAPluginThatHangsIsToldBeforeItIsGivenUp: a status says so long before the probe ends.
+func TestAPluginThatHangsIsToldBeforeItIsGivenUp(t *testing.T) {
+	s := newScript(t)
+	c := newConnection(t, Options{REST: s.rest(newServer(t, true)), Config: Config{ConnectTimeout: time.Hour}})
+	stop := running(t, c)
+	defer stop()
+	eventually(t, "it has started", func() bool { return s.starts() > 0 })
+	c.plugin.mu.Lock()
+	c.plugin.asked = time.Now().Add(-pluginPatience)
+	c.plugin.mu.Unlock()
+	if got := c.Status(); got.State != member.Connecting || got.Reason != reasonPluginHangs || !strings.Contains(got.LastError, "plugin.sh\" has not answered for ") {
+		t.Errorf("status %+v", got)
+	}
+	s.release("")
+	acquire(t, c)
+	if got := c.Status(); got.State != member.Live || got.LastError != "" {
+		t.Errorf("once it has answered: %+v", got)
+	}
+}
+
 // TestPluginThatHangs: its member backs off and says why; however often it is
 // tried, one process and one goroutine wait; other credentials are tried at
 // once; and the member can leave.

@@ -137,6 +137,12 @@ func (c *Connection) Status() Status {
 		Credential: c.expiry.credential, CredentialIssued: c.expiry.issued, CredentialExpires: c.expiry.expires,
 	}
 	s.State, s.Reason = c.stateLocked()
+	if s.Reason == reasonDialing {
+		now := time.Now()
+		if err := c.plugin.hangs(now); err != nil {
+			s.Reason, s.LastError, s.LastErrorAt = reasonPluginHangs, err.Error(), now
+		}
+	}
 	if !c.ended && !c.paused && c.phase != live && c.stop == nil {
 		s.NextRetry = c.probeAt
 	}

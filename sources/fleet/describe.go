@@ -66,6 +66,10 @@ func describe(cfg *clientcmdapi.Config, files map[string]content, f Description)
 	if err := checkAddresses(cluster); err != nil {
 		return nil, err
 	}
+	if user.AuthProvider != nil {
+		// Those of client-go know no context, and write new tokens into a kubeconfig.
+		return nil, errors.New("auth-provider is for programs that people use; name a command instead (exec), such as kubectl oidc-login, a token or a client certificate")
+	}
 	if user.Exec != nil {
 		// Plugins of several clusters would fight over one terminal, and in a
 		// container there is none.

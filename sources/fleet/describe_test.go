@@ -38,6 +38,7 @@ func TestUnusableDescriptions(t *testing.T) {
 		{"token file blank", server, `tokenFile: blank`, "tokenFile " + dir + "/blank: is empty"},
 		{"token file is a directory", server, `tokenFile: .`, "tokenFile " + dir + ": is not a file but a directory"},
 		{"two ways to authenticate", server, `token: ` + secret + `, username: x, password: ` + secret, "more than one authentication method found for u"},
+		{"provider in this program", server, `auth-provider: {name: oidc, config: {client-id: x, idp-issuer-url: "https://h", refresh-token: ` + secret + `}}`, "auth-provider is for programs that people use"},
 		{"plugin without command", server, `exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, env: [{name: X, value: ` + secret + `}]}`, "command must be specified for u"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -56,11 +56,14 @@ type Fleet struct {
 	held     map[string]hold  // by cluster name; of Run
 	free     time.Time        // when the next of these is free; zero: none is held
 	events   *events          // nil: no provider reads the hub
+	began    time.Time        // when the first poll was; of Run
+	scans    int              // polls; of Run
 	polls    int              // that were complete; of Run
 
 	mu       sync.Mutex
-	size     int  // how many clusters there are
-	known    bool // see Known
+	read     []bool // by provider; see SourceStatus
+	size     int    // how many clusters there are
+	known    bool   // see Known
 	problems map[problemKey]Problem
 }
 
@@ -88,7 +91,7 @@ type problemKey struct {
 func New(opts Options) *Fleet {
 	opts.PollInterval = cmp.Or(opts.PollInterval, defaultPollInterval)
 	opts.NameHold = cmp.Or(opts.NameHold, DefaultNameHold)
-	f := &Fleet{opts: opts, owners: map[string]owner{}, held: map[string]hold{}, found: make([][]Description, len(opts.Providers))}
+	f := &Fleet{opts: opts, owners: map[string]owner{}, held: map[string]hold{}, found: make([][]Description, len(opts.Providers)), read: make([]bool, len(opts.Providers))}
 	for _, p := range opts.Providers {
 		f.scanners = append(f.scanners, p.NewScanner())
 	}
@@ -255,44 +258,46 @@ func (f *Fleet) Known() bool {
 	return f.known
 }
 
-// leastPolls are the readings after which a file counts as read: it is looked at twice.
-const leastPolls = 2
-
-// isComplete reports whether each provider has been read.
-func (f *Fleet) isComplete() bool {
-	for _, s := range f.scanners {
-		if _, follows := s.(Follower); !follows {
-			continue
-		}
-		if c, ok := s.(Completer); !ok || !c.Complete() {
-			return false
-		}
-	}
-	return true
-}
-
 // poll reads all providers once and tells the handler what changed.
 func (f *Fleet) poll(now time.Time) {
-	complete := f.isComplete() // before it is read: what comes meanwhile may be missed
+	if f.began.IsZero() {
+		f.began = now
+	}
+	complete, read := f.isComplete(), f.completers() // before they are read: what comes meanwhile may be missed
 	for i, s := range f.scanners {
 		f.found[i] = s.Scan()
 	}
 	f.settle(now)
+	f.scans++
 	if complete {
 		f.polls++
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.note(read)
 	f.known = f.polls >= leastPolls && len(f.problems) == 0 && f.size > 0
 }
 
 // pollFollowers is poll for what learns of changes by itself. It leaves files alone, for which two
 // readings count that are some time apart.
 func (f *Fleet) pollFollowers(now time.Time) {
+	read := f.completers()
 	for i, s := range f.scanners {
-		if _, ok := s.(Follower); ok {
+		_, follows := s.(Follower)
+		if follows {
 			f.found[i] = s.Scan()
 		}
+		read[i] = read[i] && follows
 	}
 	f.settle(now)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note(read)
+}
+
+// note notes which providers have been read. It is called with the lock.
+func (f *Fleet) note(read []bool) {
+	for i, r := range read {
+		f.read[i] = f.read[i] || r
+	}
 }

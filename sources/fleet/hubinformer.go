@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,10 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
 )
+
+// hubAnswersWithin bounds how long a request to the hub waits for its answer, which is as
+// long as an API server works at a list. Then it is made again, on another connection.
+const hubAnswersWithin = time.Minute
 
 // hubInformer keeps a copy of some objects of the hub. While the hub does not answer it
 // keeps the last one.
@@ -31,6 +36,7 @@ type hubInformer struct {
 	mu       sync.Mutex
 	informer cache.SharedIndexInformer // nil before run
 	err      error                     // of the last request; nil if it was answered
+	within   time.Duration             // zero: hubAnswersWithin
 }
 
 // run fills it until ctx ends, and joins what it started. changed is called
@@ -70,8 +76,8 @@ func (f *hubInformer) run(ctx context.Context, lw *cache.ListWatch, client any, 
 	return nil
 }
 
-// observe notes how each request ends. An informer tells of failed lists only,
-// and of no success.
+// observe notes how each request ends, and ends those that are not answered. An informer
+// tells of failed lists only, and of no success.
 func (f *hubInformer) observe(lw *cache.ListWatch, changed func()) *cache.ListWatch {
 	note := func(ctx context.Context, err error) {
 		if ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsInvalid(err) {
@@ -84,16 +90,40 @@ func (f *hubInformer) observe(lw *cache.ListWatch, changed func()) *cache.ListWa
 	}
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			list, err := lw.ListWithContextFunc(ctx, options)
+			bounded, cancel := context.WithTimeout(ctx, cmp.Or(f.within, hubAnswersWithin))
+			defer cancel()
+			list, err := lw.ListWithContextFunc(bounded, options)
 			note(ctx, err)
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			w, err := lw.WatchFuncWithContext(ctx, options)
+			bounded, cancel := context.WithCancelCause(ctx)
+			timer := time.AfterFunc(cmp.Or(f.within, hubAnswersWithin), func() { cancel(context.DeadlineExceeded) })
+			w, err := lw.WatchFuncWithContext(bounded, options)
+			if !timer.Stop() && err != nil {
+				err = context.DeadlineExceeded
+			}
 			note(ctx, err)
-			return w, err
+			if err != nil {
+				cancel(nil)
+				return nil, err
+			}
+			return &boundedWatch{w, func() { cancel(nil) }}, nil
 		},
 	}
+}
+
+// boundedWatch is a watch with a context of its own, which ends with it.
+type boundedWatch struct {
+	watch.Interface
+
+	end func()
+}
+
+// Stop implements watch.Interface.
+func (w *boundedWatch) Stop() {
+	w.Interface.Stop()
+	w.end()
 }
 
 // look returns the objects, oldest first, so that of two with the same claim the

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 )
 
 func TestElderObjectsComeFirst(t *testing.T) {
@@ -74,5 +78,75 @@ func TestReasonsStayTheSame(t *testing.T) {
 	}
 	if f.reason(nil) != nil {
 		t.Error("a success has a reason")
+	}
+}
+
+// TestAHubThatStopsAnswering: a request that gets no answer ends, and is made again, whatever
+// the hub has said before.
+func TestAHubThatStopsAnswering(t *testing.T) {
+	const refusing, silent, well = 0, 1, 2
+	var now atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch watches := r.URL.Query().Get("watch") != ""; {
+		case now.Load() == refusing:
+			http.Error(w, "no", http.StatusServiceUnavailable)
+		case now.Load() == silent:
+			<-r.Context().Done()
+		case watches && r.URL.Query().Get("sendInitialEvents") != "":
+			http.Error(w, "it knows no streaming lists", http.StatusUnprocessableEntity)
+		case watches:
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"kind":"SecretList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	providers, err := Parse([]string{"secrets:x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := providers[0].NewScanner().(*secretsScanner)
+	s.informer.within = 200 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changed, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		ended <- s.Follow(ctx, Env{Hub: &rest.Config{Host: server.URL}}, func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for _, step := range []struct {
+		is   int32
+		says string
+		read bool
+	}{
+		{refusing, "ServiceUnavailable", false},
+		{silent, "no answer in time", false},
+		{well, "", true},
+	} {
+		now.Store(step.is)
+		for {
+			_, err := s.informer.look()
+			if s.Complete() == step.read && (step.says == "" && err == nil || step.says != "" && err != nil && strings.Contains(err.Error(), step.says)) {
+				break
+			}
+			select {
+			case <-changed:
+			case <-limit.C:
+				t.Fatalf("not in time: %q; it says %v", step.says, err)
+			}
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

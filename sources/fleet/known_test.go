@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 )
@@ -68,4 +69,39 @@ func TestKnownWaitsForWhatIsFollowed(t *testing.T) {
 	if !h.Known() {
 		t.Error("not known although all has been read")
 	}
+}
+
+// TestASourceThatIsNotReadIsAProblem: one that says neither what there is nor why not, is
+// named after a while, and what the others describe is followed meanwhile.
+func TestASourceThatIsNotReadIsAProblem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fleet.yaml")
+	write(t, path, kubeconfig("a"))
+	providers, err := Parse([]string{"kubeconfig:" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var complete bool
+	h := newHarnessOf(t, append(providers, completer{untold{&complete}})...)
+	is := func(when string, problems int, known ...bool) {
+		t.Helper()
+		if got := h.Problems(); len(got) != problems || problems > 0 && (got[0].Source != "told:" || !errors.Is(got[0].Err, errUnread)) {
+			t.Errorf("%s: the problems are %v, want %d", when, got, problems)
+		}
+		for i, s := range h.Sources() {
+			if s.Source != h.opts.Providers[i].String() || s.Known != known[i] {
+				t.Errorf("%s: source %d is %+v, want %v", when, i, s, known[i])
+			}
+		}
+	}
+	is("nothing has been read", 0, false, false)
+	h.settle()
+	is("soon after the start", 0, true, false)
+	h.settle()
+	is("after a while", 1, true, false)
+	if _, ok := h.members["a"]; !ok {
+		t.Error("the other source's cluster is not followed")
+	}
+	complete = true
+	h.pollFollowers(h.now)
+	is("it has told all", 0, true, true)
 }

@@ -24,6 +24,10 @@ func (f *Fleet) settle(now time.Time) {
 		}
 	}
 	for i := range f.found {
+		if err := f.unread(i, now); err != nil {
+			source := f.opts.Providers[i].String()
+			note(sourceRef{i, source}, Description{Source: source}, err, "")
+		}
 		for _, fd := range f.found[i] {
 			p := sourceRef{i, fd.Source}
 			if fd.Err != nil {

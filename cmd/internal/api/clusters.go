@@ -20,11 +20,20 @@ type Status struct {
 	NotReady string    `json:"notReady,omitempty"`
 	Clusters []Cluster `json:"clusters"`
 	Paused   []Pause   `json:"paused,omitempty"` // by operators
+	// Sources tell how far each value of --clusters has been read.
+	Sources []Source `json:"sources,omitempty"`
 	// Limits are those that operators have told the program, over what is declared.
 	Limits   []LimitsOrder `json:"limits,omitempty"`
 	Problems []Problem     `json:"problems"` // descriptions of clusters that cannot be used, or are of one cluster
 	Sinks    []Sink        `json:"sinks"`
 	Ledger   Ledger        `json:"ledger"`
+}
+
+// Source is a place that describes clusters. It is known once the program follows each
+// cluster that was described well there; before, there may be more of them than it lists.
+type Source struct {
+	Source string `json:"source"` // the value of --clusters
+	Known  bool   `json:"known"`
 }
 
 // Cluster is what there is of a member.

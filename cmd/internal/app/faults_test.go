@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -81,7 +82,7 @@ func (s *stand) well(t *testing.T) []string {
 
 // with are flags for a fleet with another alpha.
 func (s *stand) with(t *testing.T, alpha *rest.Config) []string {
-	return []string{s.fleet(t, target{"alpha", alpha}, s.env.Cluster("beta")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:", "--connect-timeout=2s"}
+	return []string{s.fleet(t, target{"alpha", alpha}, s.env.Cluster("beta")), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
 }
 
 // target is a cluster as a kubeconfig has it.
@@ -121,6 +122,15 @@ func front(t *testing.T, c *testenv.Cluster, change func(*http.Response) error) 
 	})
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	return &rest.Config{Host: server.URL, BearerToken: "canary-anything", TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
+}
+
+// silent returns an address at which something accepts connections, and says nothing.
+func silent(t *testing.T) string {
+	t.Helper()
+	// The kernel accepts for it.
+	l := must((&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
 }
 
 // webhook is a sink over HTTP that answers as it is told.
@@ -182,7 +192,7 @@ var faults = []fault{
 			if err := clientcmd.WriteToFile(*file, path); err != nil {
 				t.Fatal(err)
 			}
-			return append(flags, "--connect-timeout=1s")
+			return flags
 		},
 	},
 	{
@@ -272,6 +282,15 @@ var faults = []fault{
 				t.Fatal(err)
 			}
 			return []string{"--clusters=secrets:" + s.ns, "--hub-kubeconfig=" + writeKubeconfig(t, hub), "--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
+		},
+	},
+	{
+		name: "hub silent", code: "FL1001", says: "has not been read", pre: true,
+		reason: api.ReasonNotFollowed,
+		inject: func(t *testing.T, s *stand) []string {
+			hub := target{"hub", &rest.Config{Host: "http://" + silent(t)}}
+			return []string{s.fleet(t, s.env.Cluster("beta")), "--clusters=secrets:" + s.ns, "--hub-kubeconfig=" + writeKubeconfig(t, hub),
+				"--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
 		},
 	},
 	{

@@ -170,6 +170,59 @@ func TestThePluginReachesTheLeader(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in the name of another", func(t *testing.T) {
+		admin := []string{"-n", ns, "--kubeconfig", kubeconfig}
+		for who, code := range map[string]int{"operator": 0, "nobody": 2} {
+			out, err := plugin(t.Context(), append([]string{"status", "--as=" + who, "--request-timeout=1m"}, admin...)...)
+			if ExitCode(err) != code {
+				t.Errorf("--as=%s ends with %v, not with %d:\n%s", who, err, code, out)
+			}
+		}
+		for flag, says := range map[string]string{
+			"--user=nobody":            `"nobody"`,
+			"--server=https://x.test.": "x.test.",
+			"--request-timeout=soon":   "no duration",
+			"--tls-server-name=x.test": "x509",
+		} {
+			if out, err := plugin(t.Context(), append([]string{"status", flag}, admin...)...); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: it says %v, not %q:\n%s", flag, err, says, out)
+			}
+		}
+	})
+	t.Run("an auth-provider", func(t *testing.T) {
+		file := must(clientcmd.LoadFromFile(kubeconfigOf(t, c.Config())))(t)
+		file.AuthInfos["me"] = &clientcmdapi.AuthInfo{AuthProvider: &clientcmdapi.AuthProviderConfig{
+			Name: "oidc", Config: map[string]string{"client-id": "x", "idp-issuer-url": "https://127.0.0.1:1", "id-token": expiredToken()},
+		}}
+		path := filepath.Join(t.TempDir(), "kubeconfig")
+		if err := clientcmd.WriteToFile(*file, path); err != nil {
+			t.Fatal(err)
+		}
+		_, err := plugin(t.Context(), "status", "-n", ns, "--kubeconfig", path)
+		if err == nil || strings.Contains(err.Error(), "Auth Provider") || !strings.Contains(err.Error(), "refresh") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("it does not ask the provider: %v", err)
+		}
+	})
+	t.Run("who has paused it", func(t *testing.T) {
+		operator := user("operator")
+		run := func(args ...string) string {
+			t.Helper()
+			out, err := plugin(t.Context(), args...)
+			if err != nil {
+				t.Fatalf("%v: %v\n%s", args, err, out)
+			}
+			return out
+		}
+		run(append([]string{"pause", "hub", "--reason=the link is repaired"}, operator...)...)
+		said := run("explain", "hub", "configmaps/nothing", "-n", ns, "--fairlead-namespace", ns, operator[2], operator[3])
+		for _, want := range []string{"operator (hub)", "the link is repaired", "FL1013"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("explain does not say %q:\n%s", want, said)
+			}
+		}
+		run(append([]string{"resume", "hub"}, operator...)...)
+		r.await("it goes on", func() bool { return r.streamsLive("hub") })
+	})
 	// A proxy that knows no WebSockets.
 	config := c.Config()
 	config.NextProtos = []string{"http/1.1"} // which can be upgraded

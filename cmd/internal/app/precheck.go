@@ -121,6 +121,9 @@ func scan(ctx context.Context, p fleet.Provider, hub *rest.Config, timeout time.
 			continue
 		case <-quiet.C:
 			found := scanner.Scan()
+			if c, ok := scanner.(fleet.Completer); ok && !c.Complete() && !slices.ContainsFunc(found, func(d fleet.Description) bool { return d.Err != nil }) {
+				found = append(found, fleet.Description{Source: p.String(), Err: fmt.Errorf("it has not been read within %v: what it is read from takes requests and does not answer them in full", timeout)})
+			}
 			cancel()
 			if err := <-ended; err != nil {
 				found = append(found, fleet.Description{Source: p.String(), Err: fmt.Errorf("it cannot be followed: %w", err)})

@@ -55,6 +55,9 @@ func (p *program) status(now time.Time) api.Status {
 		}
 		s.Clusters = append(s.Clusters, cs)
 	}
+	for _, f := range p.fleet.Sources() {
+		s.Sources = append(s.Sources, api.Source(f))
+	}
 	for _, f := range p.fleet.Problems() {
 		s.Problems = append(s.Problems, api.Problem{
 			Source: f.Source, Context: f.Context, Cluster: f.Cluster, Error: f.Err.Error(), Since: f.Since,

@@ -29,6 +29,7 @@ type Client struct {
 	Address string // a URL; empty: the program is in a Pod
 	hub     hubFlags
 	flags   *pflag.FlagSet // that AddFlag was given
+	by      string         // who asks, see addBy; empty: that is not known yet
 	opened  *way           // where requests go first; nil: that is not known yet
 }
 

@@ -110,7 +110,8 @@ func (s *statusCommand) end(err error) error {
 }
 
 // isThere reports whether there are clusters that are asked for, all in that state. Those
-// of other states count, too: --state chooses what is shown.
+// of other states count, too: --state chooses what is shown. For all to be live, all have
+// to be known: each source of clusters has been read.
 func (s *statusCommand) isThere(status *api.Status) bool {
 	all := *s
 	all.states = nil
@@ -119,6 +120,9 @@ func (s *statusCommand) isThere(status *api.Status) bool {
 		return false
 	}
 	if s.wait == "live" {
+		if slices.ContainsFunc(status.Sources, func(f api.Source) bool { return !f.Known }) {
+			return false
+		}
 		return len(problemsOf(status, time.Now())) == 0 && !slices.ContainsFunc(clusters, func(c api.Cluster) bool { return !isWell(&c) })
 	}
 	return !slices.ContainsFunc(clusters, func(c api.Cluster) bool { return !isIn(&c, s.wait) })

@@ -90,6 +90,21 @@ func TestHowAWaitEnds(t *testing.T) {
 	}
 }
 
+// TestAWaitForAllWaitsForWhatIsNotKnownYet: clusters that are live are not all, while a source of
+// clusters has not been read.
+func TestAWaitForAllWaitsForWhatIsNotKnownYet(t *testing.T) {
+	for known, code := range map[bool]int{false: ExitProblem, true: 0} {
+		s := oneDown()
+		s.Clusters[0].State, s.Ledger.Healthy, s.Ledger.LastError = member.Live, true, ""
+		s.Sources = []api.Source{{Source: "dir:fleet", Known: true}, {Source: "secrets:x", Known: known}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if out, got, err := told(ctx, "--wait=live", "--timeout=10m", answering(t, s, 99, 2, cancel)); got != code {
+			t.Errorf("known %v: it ends with %d, %v; want %d\n%s", known, got, err, code, out)
+		}
+	}
+}
+
 // TestProblemsComeFirstOnAScreen: a long table does not push them out of sight.
 func TestProblemsComeFirstOnAScreen(t *testing.T) {
 	var b strings.Builder

@@ -34,6 +34,7 @@ const (
 type hubFlags struct {
 	kubeconfig, context, namespace, pod, lease string
 	port                                       int
+	as                                         connectionFlags
 	names                                      []string      // of the flags, as they were added
 	within                                     time.Duration // see pods; zero: connectWithin
 }
@@ -58,6 +59,7 @@ func (h *hubFlags) addTo(f *pflag.FlagSet) {
 	f.StringVar(&h.kubeconfig, name("kubeconfig"), "", "ask the program in a Pod of a cluster of this kubeconfig (default: as kubectl has it)")
 	f.StringVar(&h.lease, name("lease"), "", "ask the program in the Pod that holds this Lease (default: "+defaultLease+", else the one that a Pod of it holds)")
 	f.IntVar(&h.port, name("admin-port"), defaultPort, "port of the program's --admin-bind-address in its Pod")
+	h.as.addTo(f, name)
 }
 
 // given returns the flags that were given.
@@ -86,9 +88,16 @@ type pods struct {
 
 // open returns the way to the leader, or to the Pod that is named.
 func (h *hubFlags) open(ctx context.Context) (*way, error) {
+	within, err := h.as.within()
+	if err != nil {
+		return nil, &pointlessError{err}
+	}
+	h.within = cmp.Or(h.within, within)
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = h.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: h.context}).ClientConfig()
+	overrides := h.as.overrides
+	overrides.CurrentContext = h.context
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &overrides).ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
 		return nil, &pointlessError{fmt.Errorf("there is no kubeconfig of the hub, in whose namespace %s the program would be looked for; name one with --kubeconfig or KUBECONFIG, or the program's address with --admin", h.namespace)}
 	}
@@ -101,7 +110,7 @@ func (h *hubFlags) open(ctx context.Context) (*way, error) {
 func (h *hubFlags) openBy(ctx context.Context, config *rest.Config) (*way, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "kubectl-fairlead"
-	config.Timeout = answerWithin
+	config.Timeout = max(answerWithin, h.within+toTell)
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	known := redact.New(config.BearerToken, config.Password)
 	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { return &noting{known, rt} })

@@ -80,7 +80,7 @@ func NewLimits() *cobra.Command {
 			if len(q) == 1 && o == (order{}) && !given("for") {
 				err = c.Get(cmd.Context(), cmd.ErrOrStderr(), "/limits", q, &l)
 			} else {
-				if err := o.add(cmd, q); err != nil {
+				if err := o.add(cmd, &c, q); err != nil {
 					return err
 				}
 				if err := out.check(limitsColumns); err != nil {

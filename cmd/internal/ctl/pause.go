@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os/user"
 	"strings"
 	"time"
 
@@ -57,7 +56,7 @@ func (o *order) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.reason, "reason", "", "why, for all who see it: one line of at most 200 bytes")
 }
 
-func (o *order) add(cmd *cobra.Command, q url.Values) error {
+func (o *order) add(cmd *cobra.Command, c *Client, q url.Values) error {
 	if cmd.Flags().Changed("for") {
 		if o.duration <= 0 {
 			return fmt.Errorf("--for %v is no time from now on; leave it out for what does not end by itself", o.duration)
@@ -67,15 +66,8 @@ func (o *order) add(cmd *cobra.Command, q url.Values) error {
 	if o.reason != "" {
 		q.Set("reason", o.reason)
 	}
-	addBy(q)
+	c.addBy(cmd.Context(), q)
 	return nil
-}
-
-// addBy says who asks, as the operating system knows the user.
-func addBy(q url.Values) {
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		q.Set("by", u.Username)
-	}
 }
 
 // NewPause returns the command pause.
@@ -108,7 +100,7 @@ func NewPause() *cobra.Command {
 				return err
 			}
 			for _, q := range of {
-				if err := o.add(cmd, q); err != nil {
+				if err := o.add(cmd, &c, q); err != nil {
 					return err
 				}
 				q.Set("mode", mode)
@@ -146,7 +138,7 @@ func NewResume() *cobra.Command {
 				return err
 			}
 			for _, q := range of {
-				addBy(q)
+				c.addBy(cmd.Context(), q)
 			}
 			return pausing(cmd, &c, &out, "/resume", of, "Resumed")
 		},

@@ -117,8 +117,12 @@ func (p *pods) next(ctx context.Context, from *way, l api.Leader) (*way, error) 
 }
 
 // connectWithin is how long an API server may take to begin its answer, the plugin for
-// credentials with it. It is less than answerWithin, so that this is what is told.
-const connectWithin = answerWithin - 2*time.Second
+// credentials with it, unless --request-timeout says so. It is less than the bound of the
+// request by toTell, so that this is what is told.
+const (
+	connectWithin = answerWithin - toTell
+	toTell        = 2 * time.Second
+)
 
 // untilDone returns what ask returns, or why it is not waited for any longer: ctx has ended,
 // or within is over. A plugin for credentials that hangs knows no context. What it asks goes

@@ -27,6 +27,14 @@ type way struct {
 	pod  string
 }
 
+// answerWithin is how long a program may take to answer, with the way to it.
+func (w *way) answerWithin() time.Duration {
+	if w.pods == nil {
+		return answerWithin
+	}
+	return max(answerWithin, w.pods.within+toTell)
+}
+
 // String is the URL, or the Pod.
 func (w *way) String() string {
 	if w.pod != "" {
@@ -73,7 +81,7 @@ func (r request) send(ctx context.Context, to *way) error {
 	u.RawQuery = r.query.Encode()
 	if r.stream == nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, r.wait+answerWithin)
+		ctx, cancel = context.WithTimeout(ctx, r.wait+to.answerWithin())
 		defer cancel()
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), nil)

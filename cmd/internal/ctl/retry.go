@@ -81,7 +81,7 @@ func retry(cmd *cobra.Command, c *Client, out *Output, names []string) error {
 		err error
 	}
 	ctx, notes, query := cmd.Context(), cmd.ErrOrStderr(), url.Values{}
-	addBy(query)
+	c.addBy(ctx, query)
 	ask := func(name string) (a answer) {
 		q := url.Values{"cluster": {name}, "by": query["by"]}
 		a.err = c.Post(ctx, notes, "/retry", q, 0, &a.Retrying, http.StatusOK)

@@ -109,6 +109,9 @@ func whyNotLive(c *api.Cluster) (code, what string) {
 		if strings.HasPrefix(c.Reason, "kube-system") {
 			return "FL1009", "The namespace kube-system of cluster " + c.Name + " cannot be read"
 		}
+		if strings.Contains(c.Reason, "plugin") {
+			return "FL1006", "The credential plugin of cluster " + c.Name + " gives no credentials"
+		}
 		return "FL1014", name + " has not answered yet"
 	}
 	switch reason := c.Reason; {

@@ -7,9 +7,9 @@ var codesOfMembers = []Code{
 	// Clusters.
 	{
 		Code: "FL1001", Severity: api.SeverityError, Title: "A cluster's description cannot be used",
-		Meaning:  "A kubeconfig, or an object of the hub, that describes a cluster cannot be read, is refused, or claims a name that another one has.",
+		Meaning:  "A kubeconfig, or an object of the hub, that describes a cluster cannot be read, is refused, or claims a name that another one has; or a source of clusters, such as the hub, cannot be reached or does not answer.",
 		Impact:   "A cluster that was never described well is not followed. One that was keeps its last good description.",
-		Do:       "Correct the description that the cause names; it is read again within seconds.",
+		Do:       "Correct the description that the cause names; it is read again within seconds. If the source does not answer, look at the hub and what stands in front of it.",
 		Commands: []string{"kubectl config view --kubeconfig FILE"},
 	},
 	{

@@ -174,6 +174,7 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1004", "is not trusted", "error", cluster(member.BackingOff, "unreachable", "tls: failed to verify certificate: x509: unknown authority")},
 		{"FL1005", "does not accept", "error", cluster(member.Waiting, "credentials refused", "Unauthorized")},
 		{"FL1006", "plugin", "error", cluster(member.BackingOff, "credential plugin does not answer", "has not answered for 1s")},
+		{"FL1006", "plugin", "error", cluster(member.Connecting, "credential plugin does not answer", "has not answered for 5s")},
 		{"FL1007", "no API server", "error", cluster(member.BackingOff, "unavailable", `answered with 200 and "text/html", which is not what a Kubernetes API server says`)},
 		{"FL1008", "Another cluster answers", "error", cluster(member.Waiting, "another cluster answers under this name", "")},
 		{"FL1009", "not known whether", "warning", cluster(member.Waiting, "not known whether it is the same cluster", "")},
