@@ -48,6 +48,7 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 	if lines := strings.Split(out, "\n"); !strings.HasPrefix(lines[1], "edge-2   ") || !strings.Contains(lines[1], "unreachable") || !strings.HasPrefix(lines[2], "edge-1   live") {
 		t.Errorf("what is wrong does not come first, with its reason:\n%s", out)
 	}
+	const none = "--selector region=north: no cluster has these labels, which Secrets and ClusterProfiles give them; fairlead status -o wide tells of all\n"
 	for _, test := range []struct {
 		code int
 		args string
@@ -57,14 +58,14 @@ func TestStatusTellsOfARealFleet(t *testing.T) {
 		{0, "status -o name --state=live", "cluster/edge-1\n"},
 		{1, "status --no-headers -o custom-columns=N:.name,R:.routes[0].inStep,X:.x --sort-by={.name}", "edge-1   true   <none>\nedge-2   true   <none>\n"},
 		{1, "status -o jsonpath={.clusters[*].name}", "edge-2 edge-1"},
-		{0, "status -l region=north -o name", ""},
+		{0, "status -l region=north -o name", none},
 		{2, "status gamma", ""},
 		{2, "status --state=dead", ""},
 		{0, "__complete status edge-1 e", "edge-2\t"},
 		{0, "top clusters --interval=100ms -o name --sort-by=name", "cluster/edge-1\ncluster/edge-2\n"},
 		{0, "top streams --interval=100ms --no-headers -o custom-columns=C:.cluster,R:.resource --sort-by=cluster", "edge-1   configmaps\nedge-2   configmaps\n"},
 		{0, "top sinks --interval=100ms --no-headers -o custom-columns=S:.state", "healthy\n"},
-		{0, "top clusters --interval=100ms -o name -l region=north", ""},
+		{0, "top clusters --interval=100ms -o name -l region=north", none},
 		{2, "top pods", ""},
 	} {
 		args := strings.Fields(test.args)

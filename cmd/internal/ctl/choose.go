@@ -59,8 +59,8 @@ func (c *Client) chosen(ctx context.Context, stderr io.Writer, flag, selector st
 	return names, status, nil
 }
 
-// anySelected fails if no cluster has the labels that a flag names. Without any there is nothing to
-// fail for.
+// anySelected returns an error if no cluster has the labels that a flag names. Without any there is
+// nothing to fail for.
 func anySelected(status *api.Status, flag, selector string, selected labels.Selector) error {
 	has := func(c api.Cluster) bool { return selected.Matches(labels.Set(c.Labels)) }
 	if selector == "" || slices.ContainsFunc(status.Clusters, has) {

@@ -101,6 +101,11 @@ func (s *statusCommand) tell(cmd *cobra.Command, to, notes io.Writer) error {
 	if err != nil {
 		return Unasked(err)
 	}
+	if err := anySelected(status, "selector", s.selector, s.selected); err != nil {
+		if _, err := fmt.Fprintln(notes, err); err != nil {
+			return err
+		}
+	}
 	return s.print(to, status)
 }
 
@@ -159,8 +164,8 @@ func (s *statusCommand) choose(status *api.Status) ([]api.Cluster, error) {
 			return nil, fmt.Errorf("there is no cluster %q; fairlead status tells of all", name)
 		}
 	}
-	if err := anySelected(status, "selector", s.selector, s.selected); err != nil {
-		return nil, err
+	if err := anySelected(status, "selector", s.selector, s.selected); err != nil && s.wait != "" {
+		return nil, err // it would wait for nothing
 	}
 	clusters := slices.DeleteFunc(slices.Clone(status.Clusters), func(c api.Cluster) bool {
 		return len(s.names) > 0 && !slices.Contains(s.names, c.Name) ||

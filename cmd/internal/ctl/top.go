@@ -55,7 +55,9 @@ func NewTop() *cobra.Command {
 				return Unasked(err)
 			}
 			if err := anySelected(r.second, "selector", selector, selected); err != nil {
-				return Unasked(err)
+				if _, err := fmt.Fprintln(notes, err); err != nil {
+					return err
+				}
 			}
 			return Unasked(o.Print(to, table(r.of(selected)), func(items []any) any { return map[string]any{"items": items} }))
 		}
