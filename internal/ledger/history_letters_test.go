@@ -18,6 +18,28 @@ type letter struct {
 // handOver gives a change to the sink, and before that the deletions of the ghosts that it
 // displaces: some at a time, so that a process may end between them.
 func (h *lane) handOver(w *work) {
+	if !h.handOverSome(w) {
+		return
+	}
+	if w.deleted && h.refuses(w) {
+		h.putAway(w, w.uid)
+	} else {
+		h.sink.deliver(w.item)
+	}
+	w.delivered = true
+}
+
+// handOverAlone gives the deletions of so many ghosts to the sink that the change has to
+// wait. It is begun again then.
+func (h *lane) handOverAlone(w *work) {
+	if h.handOverSome(w) || h.r.Float64() < 0.1 { // the next one failed
+		h.putBack(w)
+	}
+	h.alone++
+}
+
+// handOverSome gives deletions of ghosts to the sink, and reports whether it has all.
+func (h *lane) handOverSome(w *work) (all bool) {
 	n, _ := w.id()
 	for w.given < len(w.ghosts) {
 		ghost := w.ghosts[w.given]
@@ -33,15 +55,10 @@ func (h *lane) handOver(w *work) {
 			w.cursor.AckGhost(n, ghost)
 		}
 		if h.r.Float64() < 0.5 {
-			return
+			return false
 		}
 	}
-	if w.deleted && h.refuses(w) {
-		h.putAway(w, w.uid)
-	} else {
-		h.sink.deliver(w.item)
-	}
-	w.delivered = true
+	return true
 }
 
 // putAway keeps the deletion of a UID that the sink has refused.

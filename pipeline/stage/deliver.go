@@ -100,7 +100,7 @@ func together(n int, f func(i int) error) error {
 
 // begin returns the changes of a bundle that are to be delivered: those that may be
 // handed over at once, and those that must wait for the ledger's store. The deletions of
-// the UIDs whose place a change takes precede it.
+// the UIDs whose place a change takes precede it; many go without it.
 func (s *Stage) begin(b *bundle) (ready, unstored load) {
 	ready.last, unstored.last = &b.last[0], &b.last[1]
 	for i := range b.parts {
@@ -119,7 +119,8 @@ func (s *Stage) begin(b *bundle) (ready, unstored load) {
 				s.queue.finish(p)
 				continue
 			}
-			if c.Evicted > 0 {
+			goAlone := c.GhostsFirst && len(ghosts) > 0
+			if c.Evicted > 0 && !goAlone {
 				s.reread(p)
 				continue
 			}
@@ -130,6 +131,10 @@ func (s *Stage) begin(b *bundle) (ready, unstored load) {
 			}
 			for _, uid := range ghosts {
 				to.add(p, ghost(c, uid))
+			}
+			if goAlone {
+				p.alone = len(ghosts)
+				continue
 			}
 		}
 		to.add(p, c)
@@ -241,6 +246,22 @@ func (s *Stage) answered(l load, i int, refused error) {
 	case !c.Ghost:
 		s.refused(p)
 	}
+	if p.alone > 0 {
+		s.toldAlone(p)
+	}
+}
+
+// toldAlone brings back a change whose ghosts' deletions went without it, once the sink
+// has told of each.
+func (s *Stage) toldAlone(p *bundled) {
+	if p.alone--; p.alone > 0 {
+		return
+	}
+	if p.refused != nil {
+		s.refused(p)
+		return
+	}
+	s.rest(p, func() { s.queue.again(p) })
 }
 
 func (s *Stage) accepted(l load, p *bundled, c *pipeline.Change) {
@@ -274,9 +295,14 @@ func (s *Stage) refused(p *bundled) {
 	}
 	c.Refusals++
 	after, _ := pipeline.RetryDelay(p.refused)
-	c.Rests = true
-	contended := c.Memory.Contended()
-	s.queue.requeue(p, after)
+	s.rest(p, func() { s.queue.requeue(p, after) })
+}
+
+// rest brings back a change that no sink has: it may give its object up while it waits.
+func (s *Stage) rest(p *bundled, bringBack func()) {
+	p.change.Rests = true
+	contended := p.change.Memory.Contended()
+	bringBack()
 	if contended { // else whoever begins to wait does it
 		s.queue.Evict()
 	}
