@@ -49,6 +49,10 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	known = o != nil && o.uid == u
 	ghosts = c.ghostsLocked(o, unacked, u)
 	goAlone := len(ghosts) >= c.ghostsAtOnce
+	if goAlone {
+		c.holdBackLocked(p.name, sequence, o, version{u, parseRV(v.ResourceVersion)})
+		unacked = c.unackedUIDs[p.name]
+	}
 	if !deleted && !known && !goAlone && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
 		at := p.name
 		c.setUnackedLocked(at, append(withoutGone(unacked, u), version{u, parseRV(v.ResourceVersion)}))
@@ -165,10 +169,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	switch {
 	case deleted:
 		c.acked.remove(key)
-		// One that was observed before a snapshot and has a newer version is
-		// from a history that was undone: that version may come again.
-		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
-		if seen.rv&unordered == 0 && !undone {
+		if seen.rv&unordered == 0 && !c.isUndoneSinceLocked(sequence, seen.rv) {
 			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv, lingered))
 		}
 		c.leftLocked(key)
@@ -188,6 +189,12 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	c.settleLocked(at, sequence, seen.uid)
 	c.advanceLocked()
 	c.boundLocked()
+}
+
+// isUndoneSinceLocked reports whether an observation is from a history that was undone: it
+// was made before a snapshot and has a newer version. That version may come again.
+func (c *Cursor) isUndoneSinceLocked(sequence uint64, at rv) bool {
+	return sequence <= c.sweptSequence && !at.notAfter(c.sweptAt)
 }
 
 // AckGhost is called once the sink has durably accepted the deletion of a UID that

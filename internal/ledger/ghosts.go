@@ -1,5 +1,7 @@
 package ledger
 
+import "slices"
+
 // A sink may hold several UIDs under one name: each whose state was handed over, and of
 // which it has accepted neither a later state nor the deletion. While it refuses
 // everything, an object that is deleted and created again, as a StatefulSet's Pod is,
@@ -36,6 +38,33 @@ func (c *Cursor) ghostsLocked(acked *object, unacked []version, u uid) (ghosts [
 		}
 	}
 	return ghosts
+}
+
+// holdBackLocked is called for a state, or a deletion, that waits for the deletions of
+// ghosts. In two ways a UID that is noted, as one is that is handed over, keeps from the sink
+// what came before it, and this has to:
+//
+// A watch may show the ghosts again, once their deletions are accepted. They were gone before
+// this version.
+//
+// A backup that is restored may bring back the acked state, as the sink had it. It may not
+// have it any more, so it is no duplicate.
+func (c *Cursor) holdBackLocked(n name, sequence uint64, acked *object, held version) {
+	if before := held.rv - 1; held.rv&unordered == 0 && held.rv > 0 && !c.isUndoneSinceLocked(sequence, held.rv) && !before.notAfter(c.deleted[n]) {
+		c.rememberLocked(n, before)
+		c.touchLocked(n)
+	}
+	unacked := c.unackedUIDs[n]
+	noted := func(h version) bool { return h.uid == acked.uid }
+	if acked == nil || acked.uid == held.uid || slices.ContainsFunc(unacked, noted) {
+		return
+	}
+	// In front: the last one is what the sink may have now.
+	c.setUnackedLocked(n, slices.Insert(slices.Clone(unacked), 0, acked.version))
+	if c.writer != nil {
+		c.lastIntent++
+		c.dirty[n], c.unstoredIntents[n] = struct{}{}, c.lastIntent
+	}
 }
 
 // setUnackedLocked replaces the UIDs that the sink may hold of an object beside the acked

@@ -143,7 +143,7 @@ func TestOneNameIsCreatedAgainWhileASinkRefuses(t *testing.T) {
 			t.Errorf("the sink is told that %s is gone: %v", uid, gone)
 		}
 	}
-	if s, u := r.cursor.Stats(), r.cursor.usage; s.Known != 1 || s.Unacked != 0 || len(r.cursor.unackedUIDs) > 0 || u.Bytes != SizeOf(pod(1)) {
+	if s, u := r.cursor.Stats(), r.cursor.usage; s.Known != 1 || s.Unacked != 0 || len(r.cursor.unackedUIDs)+len(r.cursor.deleted) > 0 || u.Bytes != SizeOf(pod(1)) {
 		t.Errorf("at rest: %+v, %+v", s, u)
 	}
 	if got := r.cursor.ResumePoint(); got != fmt.Sprint(r.rv) {
@@ -171,6 +171,81 @@ func TestADeletionThatIsNotAckedIsToldAgain(t *testing.T) {
 	r.connect()
 	if told := r.accept(); !slices.Equal(told, ghosts[10:]) {
 		t.Errorf("told %v, want %v", told, ghosts[10:])
+	}
+}
+
+// heldBack is a cursor on which a state of uid2 waits for the deletion of uid1, which the sink
+// has accepted.
+func heldBack(t *testing.T) (s *stored, c *Cursor) {
+	s = newStored(t)
+	c, _ = s.claim("uid", "digest")
+	c.BeginSnapshot()
+	s.hand(c, 1, at(uid1, 10), false, true)
+	endSnapshot(c, "20")
+	c.Seen("20")
+	s.commit(true)
+	c.observe(pod(1), at(uid1, 22), false, false)
+	c.Seen("22")
+	c.observe(pod(1), at(uid1, 23), true, false)
+	c.Seen("23")
+	sequence, _ := c.observe(pod(1), at(uid2, 24), false, false)
+	c.Seen("24")
+	c.ghostsAtOnce = 1
+	ghosts, _, unstored, _ := c.begin(sequence, pod(1), at(uid2, 24), false)
+	if !slices.Equal(ghosts, []string{uid1}) || !unstored {
+		t.Fatalf("ghosts %v, which wait for the store: %v", ghosts, unstored)
+	}
+	s.commit(false)
+	if held := c.unackedUIDs[nameOfTest(pod(1))]; len(held) != 1 || held[0].uid != c.uidLocked(uid1) {
+		t.Fatalf("the sink may hold %v", held)
+	}
+	return s, c
+}
+
+// What a sink was told to be gone is not told again from the states before that.
+func TestAGhostThatIsToldAloneIsNotRevived(t *testing.T) {
+	for name, restart := range map[string]func(*stored, *Cursor) *Cursor{
+		"another owner": func(s *stored, c *Cursor) *Cursor {
+			c.Release()
+			c, _ = s.claim("uid", "digest")
+			return c
+		},
+		"a kill": func(s *stored, c *Cursor) *Cursor {
+			s.commit(true)
+			s.open()
+			c, _ = s.claim("uid", "digest")
+			return c
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := heldBack(t)
+			c.AckGhost(pod(1), uid1)
+			c = restart(s, c)
+			if start, ok := c.Start(); start != "20" || !ok {
+				t.Fatalf("the watch goes on from %q, %v", start, ok)
+			}
+			if _, verdict := c.observe(pod(1), at(uid1, 22), false, false); verdict != Stale {
+				t.Errorf("the state before: verdict %v, want Stale", verdict)
+			}
+			if _, verdict := c.observe(pod(1), at(uid1, 23), true, false); verdict != Stale {
+				t.Errorf("its deletion: verdict %v, want Stale", verdict)
+			}
+			if _, verdict := c.observe(pod(1), at(uid2, 24), false, false); verdict != Deliver {
+				t.Errorf("what waited: verdict %v, want Deliver", verdict)
+			}
+		})
+	}
+}
+
+// The process is killed before it knows that a deletion was accepted, and a restored backup
+// brings back the very state that was acked before.
+func TestAGhostThatIsToldAloneIsNoDuplicate(t *testing.T) {
+	s, _ := heldBack(t)
+	s.open()
+	c, _ := s.claim("uid", "digest")
+	c.BeginSnapshot()
+	if _, verdict := c.observe(pod(1), at(uid1, 10), false, true); verdict != Deliver {
+		t.Errorf("verdict %v, want Deliver: the sink may have deleted it", verdict)
 	}
 }
 
