@@ -51,7 +51,6 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	goAlone := len(ghosts) >= c.ghostsAtOnce
 	if goAlone {
 		c.holdBackLocked(p.name, sequence, o, version{u, parseRV(v.ResourceVersion)})
-		unacked = c.unackedUIDs[p.name]
 	}
 	if !deleted && !known && !goAlone && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
 		at := p.name
