@@ -209,14 +209,14 @@ func TestAGhostThatIsToldAloneIsNotRevived(t *testing.T) {
 	for name, restart := range map[string]func(*stored, *Cursor) *Cursor{
 		"another owner": func(s *stored, c *Cursor) *Cursor {
 			c.Release()
-			c, _ = s.claim("uid", "digest")
-			return c
+			again, _ := s.claim("uid", "digest")
+			return again
 		},
-		"a kill": func(s *stored, c *Cursor) *Cursor {
+		"a kill": func(s *stored, _ *Cursor) *Cursor {
 			s.commit(true)
 			s.open()
-			c, _ = s.claim("uid", "digest")
-			return c
+			again, _ := s.claim("uid", "digest")
+			return again
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
