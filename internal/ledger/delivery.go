@@ -50,7 +50,7 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	ghosts = c.ghostsLocked(o, unacked, u)
 	goAlone := len(ghosts) >= c.ghostsAtOnce
 	if goAlone {
-		c.holdBackLocked(p.name, sequence, o, version{u, parseRV(v.ResourceVersion)})
+		c.holdBackLocked(p, sequence, o, version{u, parseRV(v.ResourceVersion)})
 	}
 	if !deleted && !known && !goAlone && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
 		at := p.name
