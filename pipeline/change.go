@@ -79,6 +79,9 @@ type Tracker interface {
 	// safe is closed, which is when the record of it is kept; at once if safe
 	// is nil. It may be called again with a c that was not accepted.
 	//
+	// With many ghosts it sets c.GhostsFirst, and else clears it: if set, their deletions
+	// are handed over alone, and Begin is called again with c once all of them are acked.
+	//
 	// superseded says that c is not to be handed over at all, and not to be
 	// acked: a newer state of the object was acked or begun, or somebody else
 	// tracks the stream now. Nobody may use c.Object from then on.
@@ -132,6 +135,9 @@ type Change struct {
 	// Ghost is set on the deletion of another UID, whose name the next change of
 	// this key takes. It is a tombstone.
 	Ghost bool
+	// GhostsFirst is set by Begin on a change that is not to be handed over before the
+	// deletions of many ghosts are accepted: see Tracker.
+	GhostsFirst bool
 	// Refusals is how often the sink has refused this very change.
 	Refusals uint32
 	// Object is the object as JSON, without metadata.managedFields; nil on a

@@ -88,6 +88,7 @@ type cursor struct {
 	// number of the intent.
 	dirty           map[name]struct{}
 	unstoredIntents map[name]uint64
+	ghostsAtOnce    int        // GhostsAtOnce, but in tests
 	awaited         awaited    // until their records are stored
 	lastIntent      uint64     // the number of the last one
 	prewritable     []*pending // candidates for prewriteLocked
@@ -151,6 +152,7 @@ func newCursor(id StreamID, w *writer) *Cursor {
 		nonUUIDs:        map[uid]string{},
 		nonUUIDLimit:    64,
 		remembers:       remembersAtLeast,
+		ghostsAtOnce:    GhostsAtOnce,
 		dirty:           map[name]struct{}{},
 		unstoredIntents: map[name]uint64{},
 		due:             1,

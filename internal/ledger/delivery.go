@@ -10,7 +10,8 @@ const mapsMayKeep = 1024
 
 // Begin is called before a change is handed to its sink. It returns the other
 // UIDs that the sink may hold under that name, which are to be deleted first, and
-// whether it has accepted a state of this UID before. The change may be handed
+// whether it has accepted a state of this UID before. If there are GhostsAtOnce of these,
+// they alone may be handed over, and Begin is called again once all of them are acked. The change may be handed
 // over once safe is closed, at once if that is nil: the store must have an intent for a
 // UID that it has never seen, and nothing is handed over while the store fails. A change that is superseded is not to be handed over at all, nor acked: a
 // newer one of its object was begun or acked, what counts in it has been acked meanwhile,
@@ -46,17 +47,14 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	unacked := c.unackedUIDs[name(key)]
 	o := c.acked.get(key)
 	known = o != nil && o.uid == u
-	if o != nil && !known {
-		ghosts = append(ghosts, c.formatLocked(o.uid))
+	ghosts = c.ghostsLocked(o, unacked, u)
+	goAlone := len(ghosts) >= c.ghostsAtOnce
+	if goAlone {
+		c.holdBackLocked(p, sequence, o, version{u, parseRV(v.ResourceVersion)})
 	}
-	for _, h := range unacked {
-		if h.uid != u && (o == nil || h.uid != o.uid) {
-			ghosts = append(ghosts, c.formatLocked(h.uid))
-		}
-	}
-	if !deleted && !known && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
+	if !deleted && !known && !goAlone && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
 		at := p.name
-		c.unackedUIDs[at] = append(withoutGone(unacked, u), version{u, parseRV(v.ResourceVersion)})
+		c.setUnackedLocked(at, append(withoutGone(unacked, u), version{u, parseRV(v.ResourceVersion)}))
 		switch {
 		case c.writer == nil:
 		case p.prewritten.number != 0 && p.prewritten.uid == u:
@@ -159,7 +157,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	if digest != 0 {
 		c.relyOnDigestsLocked()
 	}
-	delete(c.unackedUIDs, at)
+	c.setUnackedLocked(at, nil)
 	if len(c.pending) == 0 && c.mostPending > mapsMayKeep {
 		// A map never becomes smaller by itself.
 		c.pending, c.mostPending = map[name]*pending{}, 0
@@ -170,10 +168,7 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	switch {
 	case deleted:
 		c.acked.remove(key)
-		// One that was observed before a snapshot and has a newer version is
-		// from a history that was undone: that version may come again.
-		undone := sequence <= c.sweptSequence && !seen.rv.notAfter(c.sweptAt)
-		if seen.rv&unordered == 0 && !undone {
+		if seen.rv&unordered == 0 && !c.isUndoneSinceLocked(sequence, seen.rv) {
 			c.rememberLocked(at, c.latestGoneLocked(at, sequence, seen.rv, lingered))
 		}
 		c.leftLocked(key)
@@ -195,6 +190,12 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	c.boundLocked()
 }
 
+// isUndoneSinceLocked reports whether an observation is from a history that was undone: it
+// was made before a snapshot and has a newer version. That version may come again.
+func (c *Cursor) isUndoneSinceLocked(sequence uint64, at rv) bool {
+	return sequence <= c.sweptSequence && !at.notAfter(c.sweptAt)
+}
+
 // AckGhost is called once the sink has durably accepted the deletion of a UID that
 // Begin has returned: that one alone is forgotten. What is given as stored is called as Ack
 // does.
@@ -213,15 +214,13 @@ func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 		c.acked.remove(key)
 		// A watch is not to show the sink again what came before that. It shows what has the name
 		// now, if that is of the same history: what is pending, or what an owner before has begun.
-		if p := c.pending[at]; p != nil && p.rv.after(gone) || p == nil && c.lingering[at] > c.undoneSince {
+		p := c.pending[at]
+		shows := p != nil && p.rv.after(gone) || p == nil && c.lingering[at] > c.undoneSince
+		if shows && !gone.notAfter(c.deleted[at]) {
 			c.rememberLocked(at, gone)
 		}
 	}
-	if len(left) > 0 {
-		c.unackedUIDs[at] = left
-	} else {
-		delete(c.unackedUIDs, at)
-	}
+	c.setUnackedLocked(at, left)
 	c.touchLocked(at)
 	c.whenStoredLocked(at, stored)
 	c.settleGhostsLocked(at, &u)

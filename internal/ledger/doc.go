@@ -16,6 +16,9 @@
 // Before a sink first receives a UID, the store has an intent: a record that the sink
 // may hold it. A UID that a sink may hold and has not acked is an unacked UID.
 //
+// A name has at most GhostsAtOnce of these, and few more after restarts: while a sink may
+// hold so many, their deletions go first, and no further UID is handed over.
+//
 // Observations are numbered, across restarts: a change is not handed over after a
 // newer one of its object. A cursor has one owner, who got the last handle from
 // Claim. What was accepted is due again after a replay (RaiseDue), or in another

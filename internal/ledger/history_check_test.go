@@ -148,6 +148,7 @@ func (c *Cursor) recount() (u Usage) {
 	}
 	for n := range names {
 		u.Objects, u.Bytes = u.Objects+1, u.Bytes+entrySize(n)
+		u.Bytes += ghostBytes * int64(max(len(c.unackedUIDs[n]), 1)-1)
 	}
 	for _, s := range c.nonUUIDs {
 		u.Bytes += int64(len(s))

@@ -20,23 +20,40 @@ type letter struct {
 // handOver gives a change to the sink, and before that the deletions of the ghosts that it
 // displaces: some at a time, so that a process may end between them.
 func (h *lane) handOver(w *work) {
+	if !h.handOverSome(w) {
+		return
+	}
+	w.delivered = h.tell(w, w.uid)
+}
+
+// handOverAlone gives the deletions of so many ghosts to the sink that the change has to
+// wait. It is begun again then.
+func (h *lane) handOverAlone(w *work) {
+	if h.handOverSome(w) || h.r.Float64() < 0.1 { // the next one failed
+		h.putBack(w)
+	}
+	h.alone++
+}
+
+// handOverSome gives deletions of ghosts to the sink, and reports whether it has all.
+func (h *lane) handOverSome(w *work) (all bool) {
 	n, _ := w.id()
 	for w.given < len(w.ghosts) {
 		ghost := w.ghosts[w.given]
 		h.checkOwed(w, ghost)
 		refused := w.refused
 		if !h.tell(w, ghost) {
-			return
+			return false
 		}
 		w.given++
 		if refused || h.r.Float64() < 0.5 { // a sink's answer may be lost
 			w.cursor.AckGhost(n, ghost)
 		}
 		if h.r.Float64() < 0.5 {
-			return
+			return false
 		}
 	}
-	w.delivered = h.tell(w, w.uid)
+	return true
 }
 
 // tell gives the sink the change itself, or the deletion of another UID before it. It reports

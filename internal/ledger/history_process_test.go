@@ -85,7 +85,7 @@ func (h *lane) connect() {
 	c, former := h.ledger.Claim(Claiming{ID: id, Digest: digest, Others: others, Mine: mine})
 	c.SetForm("whole")
 	h.breakOff()
-	c.remembers = 1
+	c.remembers, c.ghostsAtOnce = 1, 1+h.r.IntN(3)
 	h.cursor, h.stream = c, &stream{cursor: c, former: former}
 }
 

@@ -124,9 +124,7 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 			}
 			c.seenLocked(k.acked.rv)
 		}
-		if len(k.unacked) > 0 {
-			c.unackedUIDs[n] = k.unacked
-		}
+		c.setUnackedLocked(n, k.unacked)
 		for _, h := range k.unacked {
 			c.seenLocked(h.rv)
 		}

@@ -133,7 +133,7 @@ func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, 
 		for _, h := range m.unacked {
 			keep(h.uid)
 		}
-		delete(c.unackedUIDs, m.name)
+		c.setUnackedLocked(m.name, nil)
 		c.touchLocked(m.name)
 		c.leftLocked([]byte(m.name))
 	}
@@ -171,7 +171,7 @@ func (c *Cursor) takeInLocked(m moved) {
 		c.seenLocked(m.acked.rv)
 	}
 	if len(unacked) > 0 {
-		c.unackedUIDs[m.name] = append(slices.Clone(c.unackedUIDs[m.name]), unacked...)
+		c.setUnackedLocked(m.name, append(slices.Clone(c.unackedUIDs[m.name]), unacked...))
 	}
 	c.touchLocked(m.name)
 }

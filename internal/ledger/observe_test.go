@@ -20,5 +20,6 @@ func sameMemory(a, b name) bool { return unsafe.StringData(string(a)) == unsafe.
 func (c *Cursor) hold(n Name, v Version) {
 	key := c.keyLocked(n)
 	c.enterLocked(key)
-	c.unackedUIDs[name(key)] = append(c.unackedUIDs[name(key)], version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)})
+	at := c.nameLocked(key, nil)
+	c.setUnackedLocked(at, append(c.unackedUIDs[at], version{c.uidLocked(v.UID), parseRV(v.ResourceVersion)}))
 }

@@ -24,6 +24,8 @@ type pending struct {
 	// left is a sequence: of what was observed up to it nothing is on its way any more,
 	// and nothing was acked; see Leave.
 	left uint64
+	// heldBack is the sequence of a change that has waited for the deletions of ghosts.
+	heldBack uint64
 	// begun covers what a worker holds or held without an ack, waiting what
 	// came after. Either may be out of the list, never both.
 	begun, waiting span

@@ -42,8 +42,12 @@ func (c *Cursor) prewriteLocked(intents []intent) []intent {
 		if o := c.acked.get(key); o != nil && o.uid == p.latest {
 			continue
 		}
-		if slices.ContainsFunc(c.unackedUIDs[p.name], func(h version) bool { return h.uid == p.latest }) {
+		unacked := c.unackedUIDs[p.name]
+		if slices.ContainsFunc(unacked, func(h version) bool { return h.uid == p.latest }) {
 			continue
+		}
+		if len(unacked) >= c.ghostsAtOnce {
+			continue // their deletions go first, and restarts must not add to them
 		}
 		c.lastIntent++
 		p.prewritten = prewritten{version: version{p.latest, p.rv}, number: c.lastIntent}
@@ -61,7 +65,7 @@ func (c *Cursor) keepPrewrittenLocked() {
 		if p.prewritten.number == 0 {
 			continue
 		}
-		c.unackedUIDs[n] = append(c.unackedUIDs[n], p.prewritten.version)
+		c.setUnackedLocked(n, append(c.unackedUIDs[n], p.prewritten.version))
 		if !p.prewritten.stored {
 			c.unstoredIntents[n] = max(c.unstoredIntents[n], p.prewritten.number)
 		}

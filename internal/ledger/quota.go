@@ -22,8 +22,9 @@ type Quota struct {
 // Usage is what a cluster takes in the ledger for one route.
 type Usage struct {
 	Objects int
-	// Bytes are those of the objects' names and of UIDs that are no UUIDs, and
-	// entryBytes for each object. The file of a store takes more: see bolt.
+	// Bytes are those of the objects' names and of UIDs that are no UUIDs,
+	// entryBytes for each object, and ghostBytes for each UID that a sink may hold
+	// under its name beside two. The file of a store takes more: see bolt.
 	Bytes int64
 }
 

@@ -52,6 +52,9 @@ func (c *Cursor) RedeliverGhost(n Name, uid string) (*Redelivery, error) {
 			return r, nil
 		}
 	}
+	if len(c.unackedUIDs[o.name]) >= c.ghostsAtOnce {
+		return nil, errBusy
+	}
 	c.oweLocked(o, gone)
 	r := &Redelivery{of: version{gone, isGone}, deleted: true, settled: make(chan struct{})}
 	if c.ghosts == nil {
@@ -66,7 +69,7 @@ func (c *Cursor) RedeliverGhost(n Name, uid string) (*Redelivery, error) {
 func (c *Cursor) oweLocked(o *object, gone uid) {
 	if held := c.unackedUIDs[o.name]; !slices.Contains(held, version{gone, isGone}) {
 		// In front: the last one is what the sink may have now.
-		c.unackedUIDs[o.name] = slices.Insert(slices.Clone(held), 0, version{gone, isGone})
+		c.setUnackedLocked(o.name, slices.Insert(slices.Clone(held), 0, version{gone, isGone}))
 	}
 	o.due = 0 // no cursor's number
 	c.touchLocked(o.name)

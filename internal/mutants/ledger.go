@@ -51,9 +51,21 @@ func ledgerMutants() []mutant {
 
 		{ledgerUIDFirst, []edit{{
 			"internal/ledger/delivery.go",
-			"return ghosts, known, unstored || !mayBeSeen, false",
-			"return nil, known, unstored || !mayBeSeen, false",
+			"ghosts = c.ghostsLocked(o, unacked, u)",
+			"ghosts = nil",
 		}}, histories("-seeds 100")},
+
+		{ledgerFew, []edit{{
+			"internal/ledger/delivery.go",
+			"goAlone := len(ghosts) >= c.ghostsAtOnce",
+			"goAlone := false",
+		}}, test{"internal/ledger", "TestOneNameIsCreatedAgainWhileASinkRefuses", ""}},
+
+		{ledgerHeldBack, []edit{{
+			"internal/ledger/ghosts.go",
+			"\t\tc.rememberLocked(n, before)\n",
+			"",
+		}}, test{"internal/ledger", "TestAGhostThatIsToldAloneIsNotRevived", ""}},
 
 		{ledgerRemembers, []edit{{
 			"internal/ledger/remember.go",

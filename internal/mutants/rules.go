@@ -46,12 +46,14 @@ const (
 	ledgerTogether  = "ledger: the resume point is stored together with all acks"
 	ledgerNote      = "ledger: a UID is stored before a sink gets it"
 	ledgerUIDFirst  = "ledger: other UIDs of a name are deleted first"
+	ledgerFew       = "ledger: no further UID of a name is handed over while a sink may hold many"
+	ledgerHeldBack  = "ledger: what has waited for the deletions of many UIDs revives none of them"
 	ledgerRemembers = "ledger: an acked deletion is remembered until the resume point has passed it"
 )
 
 var ledgerRules = []string{
 	ledgerDuplicate, ledgerStale, ledgerResume, ledgerSnapshot, ledgerSweep, ledgerTogether,
-	ledgerNote, ledgerUIDFirst, ledgerRemembers,
+	ledgerNote, ledgerUIDFirst, ledgerFew, ledgerHeldBack, ledgerRemembers,
 }
 
 // The rules of a lock by a majority, as far as their model can switch them off.

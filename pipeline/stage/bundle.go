@@ -29,6 +29,7 @@ type bundled struct {
 	safe     <-chan struct{} // closed when it may be handed over; nil: at once
 	refused  error           // why it comes back: it or a ghost's deletion before it was refused
 	done     bool            // with the queue; not asked before the destination has returned
+	alone    int             // deletions of ghosts that go without it and that the sink has not told of
 }
 
 // unfinished returns the changes that did not get through, with their priorities.
@@ -103,6 +104,13 @@ func (q *bundles) finish(p *bundled) {
 func (q *bundles) requeue(p *bundled, after time.Duration) {
 	p.done = true
 	q.Queue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority, After: after, RateLimited: after <= 0}, p.change)
+	q.Queue.Done(p.change)
+}
+
+// again lets a change wait in its lane until it has its turn again.
+func (q *bundles) again(p *bundled) {
+	p.done = true
+	q.Queue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority}, p.change)
 	q.Queue.Done(p.change)
 }
 

@@ -100,7 +100,7 @@ func together(n int, f func(i int) error) error {
 
 // begin returns the changes of a bundle that are to be delivered: those that may be
 // handed over at once, and those that must wait for the ledger's store. The deletions of
-// the UIDs whose place a change takes precede it.
+// the UIDs whose place a change takes precede it; many go without it.
 func (s *Stage) begin(b *bundle) (ready, unstored load) {
 	ready.last, unstored.last = &b.last[0], &b.last[1]
 	for i := range b.parts {
@@ -119,7 +119,8 @@ func (s *Stage) begin(b *bundle) (ready, unstored load) {
 				s.queue.finish(p)
 				continue
 			}
-			if c.Evicted > 0 {
+			goAlone := c.GhostsFirst && len(ghosts) > 0
+			if c.Evicted > 0 && !goAlone {
 				s.reread(p)
 				continue
 			}
@@ -129,6 +130,10 @@ func (s *Stage) begin(b *bundle) (ready, unstored load) {
 			}
 			for _, uid := range ghosts {
 				to.add(p, ghost(c, uid))
+			}
+			if goAlone {
+				p.alone = len(ghosts)
+				continue
 			}
 		}
 		to.add(p, c)
@@ -260,12 +265,35 @@ func (s *Stage) answered(l load, i int, refused error) {
 	case p.refused == nil:
 		s.accepted(l, p, c)
 	case c.Ghost:
-	case pipeline.IsPutOff(p.refused):
-		s.metrics.failed.WithLabelValues(c.Key.Cluster, "put_off").Inc()
-		s.bringBack(p)
 	default:
-		s.refused(p)
+		s.comesBack(p)
 	}
+	if p.alone > 0 {
+		s.toldAlone(p)
+	}
+}
+
+// comesBack brings back a change that was refused or put off.
+func (s *Stage) comesBack(p *bundled) {
+	if pipeline.IsPutOff(p.refused) {
+		s.metrics.failed.WithLabelValues(p.change.Key.Cluster, "put_off").Inc()
+		s.bringBack(p)
+		return
+	}
+	s.refused(p)
+}
+
+// toldAlone brings back a change whose ghosts' deletions went without it, once the sink
+// has told of each.
+func (s *Stage) toldAlone(p *bundled) {
+	if p.alone--; p.alone > 0 {
+		return
+	}
+	if p.refused != nil {
+		s.comesBack(p)
+		return
+	}
+	s.rest(p, func() { s.queue.again(p) })
 }
 
 func (s *Stage) accepted(l load, p *bundled, c *pipeline.Change) {
@@ -303,11 +331,15 @@ func (s *Stage) refused(p *bundled) {
 
 // bringBack has a change wait in its lane for its next try.
 func (s *Stage) bringBack(p *bundled) {
-	c := p.change
 	after, _ := pipeline.RetryDelay(p.refused)
-	c.Rests = true
-	contended := c.Memory.Contended()
-	s.queue.requeue(p, after)
+	s.rest(p, func() { s.queue.requeue(p, after) })
+}
+
+// rest brings back a change that no sink has: it may give its object up while it waits.
+func (s *Stage) rest(p *bundled, bringBack func()) {
+	p.change.Rests = true
+	contended := p.change.Memory.Contended()
+	bringBack()
 	if contended { // else whoever begins to wait does it
 		s.queue.Evict()
 	}

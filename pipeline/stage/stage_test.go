@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 // recorder is a destination and a tracker that notes what happens, in order.
 type recorder struct {
 	ghosts  []types.UID
+	first   bool                        // these go alone, until they are acked
 	safe    map[types.UID]chan struct{} // closed when the change is noted
 	held    map[types.UID]chan struct{} // closed when the change is accepted
 	refuse  map[types.UID]error
@@ -41,10 +43,16 @@ func (r *recorder) note(what string) {
 func (r *recorder) Begin(c *pipeline.Change) ([]types.UID, <-chan struct{}, bool) {
 	r.note("begin " + string(c.UID))
 	c.Op = pipeline.Updated
+	c.GhostsFirst = r.first && len(r.ghosts) > 0
 	return r.ghosts, r.safe[c.UID], r.newer[c.UID]
 }
 
-func (r *recorder) Ack(c *pipeline.Change) { r.note("ack " + string(c.UID)) }
+func (r *recorder) Ack(c *pipeline.Change) {
+	r.note("ack " + string(c.UID))
+	if r.first {
+		r.ghosts = slices.DeleteFunc(slices.Clone(r.ghosts), func(uid types.UID) bool { return uid == c.UID })
+	}
+}
 
 func (r *recorder) Deliver(ctx context.Context, tell func(int, error), changes ...*pipeline.Change) error {
 	for _, c := range changes {

@@ -30,6 +30,7 @@ var _ pipeline.Rereader = rereader{}
 func (t tracker) Begin(c *pipeline.Change) (ghosts []types.UID, safe <-chan struct{}, superseded bool) {
 	name, version := identity(c)
 	others, known, safe, superseded := t.cursor.Begin(c.Sequence, name, version, c.Op == pipeline.Deleted)
+	c.GhostsFirst = len(others) >= ledger.GhostsAtOnce
 	if c.Moved && !superseded {
 		t.cursor.Leave(c.Sequence, name)
 	}
