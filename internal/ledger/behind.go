@@ -56,16 +56,13 @@ func (c *cursor) listLocked() {
 
 // eachBehind calls take once for each cursor that the store is behind of, and with whether
 // everything is to be taken of it; where that is not so, only for those with intents. What
-// stays of those that are skipped stays listed.
+// stays of those that are skipped stays listed. The caller holds Ledger.mu, under which
+// objects move from one cursor to another: both are taken before that, or both after it.
 func (w *writer) eachBehind(skip, everything func(*cluster) bool, take func(c *Cursor, all bool)) {
-	// A cursor that moves to another one is not to be stored without that: while it does,
-	// the ledger is locked.
-	w.ledger.mu.Lock()
 	w.mu.Lock()
 	lists := w.behind
 	w.behind = behind{}
 	w.mu.Unlock()
-	w.ledger.mu.Unlock()
 	var left behind
 	looked := make(map[*cursor]bool, len(lists.intents)) // of which everything was taken
 	for _, c := range lists.intents {

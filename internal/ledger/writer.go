@@ -171,6 +171,10 @@ func (w *writer) begin(all bool) *transaction {
 	flushed := maps.Clone(w.flushed)
 	clear(w.flushed)
 	w.mu.Unlock()
+	// What moves between cursors, and a drop with the term's generation that it raises, is
+	// taken as a whole.
+	w.ledger.mu.Lock()
+	defer w.ledger.mu.Unlock()
 	skip := func(k *cluster) bool { return early && k.failing.Load() }
 	everything := func(k *cluster) bool { return all || flushed[k] || k.failing.Load() }
 	w.eachBehind(skip, everything, func(c *Cursor, all bool) {
@@ -220,7 +224,7 @@ func (w *writer) waits(t *transaction) *Cursor {
 	for _, o := range w.waiters {
 		waiting[o.cluster] = t.parts[o.cluster] == nil && !o.cluster.failing.Load()
 	}
-	for _, c := range w.ledger.all() {
+	for _, c := range w.ledger.allLocked() {
 		if waiting[c.cluster] {
 			return c
 		}
