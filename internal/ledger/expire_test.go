@@ -181,6 +181,8 @@ func TestReplacedWhileTaken(t *testing.T) {
 				s.commit(true)
 			} else {
 				s.whileTaken(replace)
+				s.reopened() // fails if there are two
+				s.commit(true)
 			}
 			s.open() // fails if there are two
 			s.commit(true)

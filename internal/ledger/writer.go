@@ -245,6 +245,7 @@ func (w *writer) settle(t *transaction) {
 	for _, p := range t.parts {
 		w.record(p)
 	}
+	w.free(t)
 	failing := w.fails()
 	w.report(failing, t.err)
 	for k := range t.parts {
@@ -318,6 +319,8 @@ func (w *writer) record(p *part) {
 	}
 	if err == nil {
 		s.lastError, s.attempts, s.tried = "", 0, 0
+		s.drops -= len(p.dropped)
+		p.dropped = nil
 		delete(w.refused, k)
 		return
 	}
@@ -386,6 +389,25 @@ func (w *writer) drop(c *Cursor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dropped[c.cluster] = append(w.dropped[c.cluster], c.key)
+	c.cluster.storing.drops++
+}
+
+// owes reports whether the store does not take what there is of a cluster, or may have a
+// cursor of it that is dropped.
+func (w *writer) owes(k *cluster) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return k.failing.Load() || k.storing.drops > 0
+}
+
+// free forgets the clusters of which a transaction has stored the last.
+func (w *writer) free(t *transaction) {
+	l := w.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range t.parts {
+		l.freeLocked(k)
+	}
 }
 
 func (w *writer) getStatus() Status {
