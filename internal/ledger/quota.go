@@ -65,7 +65,7 @@ type storing struct {
 	told      bool          // in the log
 	tried     uint64        // the round in which its part was refused by itself last; 0: it was not since it was stored
 	drops     int           // cursors that are dropped, and that the store may have still
-	refused   chan struct{} // closed while failing; nil: nobody has asked since it did last
+	refused   chan struct{} // closed while tried is set; nil: nobody has asked since it was last
 }
 
 // taken is what all cursors of a cluster take that are of one route.

@@ -91,7 +91,7 @@ func (t *transaction) store(ctx context.Context) {
 		}
 	}
 	t.beginTerm(ctx, term)
-	for _, parts := range all {
+	for g, parts := range all {
 		parts = t.withoutHeld(parts)
 		slices.SortFunc(parts, func(a, b *part) int { return cmp.Or(cmp.Compare(a.tried, b.tried), cmp.Compare(a.bytes, b.bytes)) })
 		if len(parts) == 0 || t.together(ctx, parts) || len(parts) == 1 {
@@ -104,7 +104,11 @@ func (t *transaction) store(ctx context.Context) {
 				t.together(ctx, parts)
 			}
 		}
-		if len(parts) > 1 {
+		switch {
+		case len(parts) < 2:
+		case group(g) == refused:
+			t.oneByOne(ctx, parts)
+		default:
 			t.inHalves(ctx, parts)
 		}
 	}
@@ -165,6 +169,20 @@ func (t *transaction) inHalves(ctx context.Context, parts []*part) {
 	}
 	for _, half := range again {
 		t.inHalves(ctx, half)
+	}
+}
+
+// oneByOne stores parts each by itself, as most of them are refused again: until giveUpAfter
+// of them were. The others are the first of the next time.
+func (t *transaction) oneByOne(ctx context.Context, parts []*part) {
+	failed := 0
+	for _, p := range parts {
+		if t.over() || failed >= giveUpAfter {
+			return
+		}
+		if !t.together(ctx, []*part{p}) {
+			failed++
+		}
 	}
 }
 
