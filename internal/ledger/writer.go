@@ -177,7 +177,8 @@ func (w *writer) begin(all bool) *transaction {
 	defer w.ledger.mu.Unlock()
 	skip := func(k *cluster) bool { return early && k.failing.Load() }
 	everything := func(k *cluster) bool { return all || flushed[k] || k.failing.Load() }
-	w.eachBehind(skip, everything, func(c *Cursor, all bool) {
+	rest := all || len(flushed) > 0 || len(w.refused) > 0
+	w.eachBehind(skip, everything, rest, func(c *Cursor, all bool) {
 		b, u := c.take(all)
 		if len(u.Records) > 0 || u.Head != nil {
 			t.add(b, u)
