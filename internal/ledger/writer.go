@@ -120,11 +120,11 @@ func (w *writer) run(ctx context.Context) error {
 			for _, c := range w.ledger.all() {
 				c.close()
 			}
-			ctx = context.WithoutCancel(ctx)
-			if err := w.commit(ctx, true); err != nil {
+			last := context.WithoutCancel(ctx)
+			if err := w.commit(last, true); err != nil {
 				return err
 			}
-			return w.commit(ctx, true) // for those who came while others waited for their cluster
+			return w.commit(last, true) // for those who came while others waited for their cluster
 		case <-tick.C:
 			all = true
 		case <-w.wake:
