@@ -56,16 +56,17 @@ func (c *cursor) listLocked() {
 
 // eachBehind calls take once for each cursor that the store is behind of, and with whether
 // everything is to be taken of it; where that is not so, only for those with intents. What
-// stays of those that are skipped stays listed.
-func (w *writer) eachBehind(skip, everything func(*cluster) bool, take func(c *Cursor, all bool)) {
-	// A cursor that moves to another one is not to be stored without that: while it does,
-	// the ledger is locked.
-	w.ledger.mu.Lock()
+// stays of those that are skipped stays listed. If rest is false, everything is taken of no
+// cluster, and the cursors without intents are not gone through. The caller holds Ledger.mu, under which
+// objects move from one cursor to another: both are taken before that, or both after it.
+func (w *writer) eachBehind(skip, everything func(*cluster) bool, rest bool, take func(c *Cursor, all bool)) {
 	w.mu.Lock()
 	lists := w.behind
 	w.behind = behind{}
+	if !rest {
+		w.behind.rest, lists.rest = lists.rest, nil
+	}
 	w.mu.Unlock()
-	w.ledger.mu.Unlock()
 	var left behind
 	looked := make(map[*cursor]bool, len(lists.intents)) // of which everything was taken
 	for _, c := range lists.intents {
@@ -93,5 +94,7 @@ func (w *writer) eachBehind(skip, everything func(*cluster) bool, take func(c *C
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.behind.intents = append(left.intents, w.behind.intents...)
-	w.behind.rest = append(left.rest, w.behind.rest...)
+	if rest {
+		w.behind.rest = append(left.rest, w.behind.rest...)
+	}
 }

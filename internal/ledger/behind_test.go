@@ -60,7 +60,11 @@ func TestATransactionLooksAtWhatIsBehind(t *testing.T) {
 			ack()
 		}
 		hand(all[7])
+		rest := &w.behind.rest[0]
 		commit("an intent while others have acks", false, 21, nil)
+		if rest != &w.behind.rest[0] {
+			t.Error("a transaction with an intent goes through those that have acks")
+		}
 		hand(all[8])
 		commit("an intent of another one", false, 2, nil)
 		commit("everything", true, 23, nil)

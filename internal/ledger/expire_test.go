@@ -171,10 +171,6 @@ func TestReplacedWhileTaken(t *testing.T) {
 			s := newStored(t)
 			old, _ := s.claim("uid", "")
 			s.commit(true)
-			first, _ := s.ledger.claimAs(StreamID{Cluster: "other", Resource: "pods"}, "")
-			first.mu.Lock()
-			first.headFirst = true
-			first.mu.Unlock()
 			s.hand(old, 1, at(uid3, 30), false, false)
 			replace := func() {
 				s.ledger.Drop(old.ID())
@@ -184,15 +180,9 @@ func TestReplacedWhileTaken(t *testing.T) {
 				replace()
 				s.commit(true)
 			} else {
-				first.mu.Lock() // the writer waits for it, and comes to the old one after
-				stored := make(chan error, 1)
-				go func() { stored <- s.ledger.writer.commit(t.Context(), true) }()
-				s.ledger.writer.awaitTaken(t)
-				replace()
-				first.mu.Unlock()
-				if err := <-stored; err != nil {
-					t.Fatal(err)
-				}
+				s.whileTaken(replace)
+				s.reopened() // fails if there are two
+				s.commit(true)
 			}
 			s.open() // fails if there are two
 			s.commit(true)

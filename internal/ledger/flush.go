@@ -66,15 +66,12 @@ func (w *writer) next(k *cluster, all bool) <-chan struct{} {
 		w.flushed[k] = true
 	}
 	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.wakeUp()
 	return stored
 }
 
 // StoreRefuses returns what is closed once the store has refused the part of the cursor's
-// cluster, until it takes it: what Begin says is to be waited for takes longer then than
+// cluster, with nothing else, until it takes it: what Begin says is to be waited for takes longer then than
 // others should wait. nil: nothing outlives the process.
 func (c *Cursor) StoreRefuses() <-chan struct{} {
 	if c.writer == nil {
@@ -85,7 +82,7 @@ func (c *Cursor) StoreRefuses() <-chan struct{} {
 	s := &c.cluster.storing
 	if s.refused == nil {
 		s.refused = make(chan struct{})
-		if c.cluster.failing.Load() {
+		if s.tried > 0 {
 			close(s.refused)
 		}
 	}

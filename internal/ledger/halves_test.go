@@ -220,3 +220,84 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 		}
 	})
 }
+
+// Those that were refused by themselves are tried together once, and then each by itself;
+// no more than giveUpAfter at once.
+func TestTheRefusedAreTriedOneByOne(t *testing.T) {
+	for bad, want := range map[int]int{20: 21, 3 * giveUpAfter: 1 + giveUpAfter} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMany(t, bad)
+			for _, c := range m.cursors {
+				m.refuses[c.key] = true
+				m.begin(c)
+			}
+			for range 4 {
+				m.commit(errPoison)
+			}
+			if n := m.commit(errPoison); n != want {
+				t.Errorf("%d refused: %d transactions, want %d", bad, n, want)
+			}
+		})
+	}
+}
+
+// What was never refused by itself is not said to be: it is stored later, in the company of
+// others that are taken.
+func TestDoubtfulPartsAreNotRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMany(t, 1000)
+		refuses := make([]<-chan struct{}, len(m.cursors))
+		for i, c := range m.cursors {
+			refuses[i] = c.StoreRefuses()
+			if i < 2*giveUpAfter {
+				m.refuses[c.key] = true
+			} else {
+				m.begin(c)
+			}
+			m.begin(c)
+		}
+		doubtful := 0
+		for range 4 {
+			m.commit(errPoison)
+			doubtful = max(doubtful, m.failing()-len(m.refuses))
+			for i, c := range m.cursors {
+				if bad := m.refuses[c.key]; !bad && (isClosed(refuses[i]) || isClosed(c.StoreRefuses()) || c.cluster.storing.told) {
+					t.Fatalf("cluster %d is said to be refused", i)
+				}
+			}
+		}
+		if doubtful == 0 {
+			t.Error("no cluster was in doubt")
+		}
+		for i, c := range m.cursors {
+			if bad := m.refuses[c.key]; bad && (!isClosed(refuses[i]) || !isClosed(c.StoreRefuses())) {
+				t.Fatalf("cluster %d is refused, and not said to be", i)
+			}
+		}
+	})
+}
+
+// However often a cluster is refused, and others ask meanwhile: they are few channels.
+func TestWaitersOfARefusedClusterShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMany(t, 10)
+		c := m.cursors[3]
+		m.refuses[c.key] = true
+		safe := map[<-chan struct{}]bool{}
+		for range 100 {
+			safe[m.begin(c)] = true
+			m.commit(errPoison)
+		}
+		if len(safe) > 2 {
+			t.Errorf("%d channels", len(safe))
+		}
+		m.refuses = nil
+		m.commit(nil)
+		m.commit(nil)
+		for s := range safe {
+			if !isClosed(s) {
+				t.Error("one waits still")
+			}
+		}
+	})
+}

@@ -83,6 +83,11 @@ func (l *Ledger) sameLocked(id StreamID) []*Cursor {
 func (l *Ledger) all() []*Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.allLocked()
+}
+
+// allLocked is all.
+func (l *Ledger) allLocked() []*Cursor {
 	all := make([]*Cursor, 0, len(l.cursors))
 	for _, c := range l.cursors {
 		all = append(all, c)

@@ -65,7 +65,8 @@ type storing struct {
 	round     uint64        // as since
 	told      bool          // in the log
 	tried     uint64        // the round in which its part was refused by itself last; 0: it was not since it was stored
-	refused   chan struct{} // closed while failing; nil: nobody has asked since it did last
+	drops     int           // cursors that are dropped, and that the store may have still
+	refused   chan struct{} // closed while tried is set; nil: nobody has asked since it was last
 }
 
 // taken is what all cursors of a cluster take that are of one route.
@@ -205,9 +206,11 @@ func (l *Ledger) setJoined(name string, joined bool) {
 	l.freeLocked(k)
 }
 
-// freeLocked forgets a cluster that nothing is known of any more.
+// freeLocked forgets a cluster that nothing is known of any more. One that comes back before
+// all of it has left the store goes on where it was, so that what is new of it is stored with
+// the end of what was.
 func (l *Ledger) freeLocked(k *cluster) {
-	if !k.joined && k.cursors == 0 {
+	if l.clusters[k.name] == k && !k.joined && k.cursors == 0 && (l.writer == nil || !l.writer.owes(k)) {
 		delete(l.clusters, k.name)
 	}
 }

@@ -15,11 +15,14 @@ const giveUpAfter = 32
 // errorsShown bounds how many errors of clusters that differ make one.
 const errorsShown = 4
 
-// transaction is what there is to store at one moment, by cluster. Nothing of one
-// cluster depends on that of another, so each part may be stored by itself.
+// transaction is what there is to store at one moment, by cluster. Each part may be stored by
+// itself, as none depends on that of another cluster: but one that drops cursors is stored
+// with the term's, which holds the generation that new cursors begin in (outliveLocked), or
+// after it.
 type transaction struct {
 	writer  *writer
 	parts   map[*cluster]*part
+	term    error // why the term's part is not stored; nil: it is, or was not tried yet
 	skipped bool  // clusters that fail are left out
 	err     error // of what is not stored
 	refused int   // parts, each by itself, since something was stored
@@ -81,12 +84,31 @@ func (t *transaction) add(b batch, u Update) {
 // room for little.
 func (t *transaction) store(ctx context.Context) {
 	var all [groups][]*part
+	term := t.parts[t.writer.ledger.term.cluster]
 	for _, p := range t.parts {
-		all[p.group] = append(all[p.group], p)
+		if p != term || p.group == well {
+			all[p.group] = append(all[p.group], p)
+		}
 	}
-	for _, parts := range all {
+	t.beginTerm(ctx, term)
+	for g, parts := range all {
+		parts = t.withoutHeld(parts)
 		slices.SortFunc(parts, func(a, b *part) int { return cmp.Or(cmp.Compare(a.tried, b.tried), cmp.Compare(a.bytes, b.bytes)) })
-		if len(parts) > 0 && !t.together(ctx, parts) && len(parts) > 1 {
+		if len(parts) == 0 || t.together(ctx, parts) || len(parts) == 1 {
+			continue
+		}
+		if i := slices.Index(parts, term); i >= 0 && !t.oldTerm {
+			t.together(ctx, []*part{term})
+			parts = t.withoutHeld(slices.Delete(parts, i, i+1))
+			if len(parts) == 1 && !t.over() {
+				t.together(ctx, parts)
+			}
+		}
+		switch {
+		case len(parts) < 2:
+		case group(g) == refused:
+			t.oneByOne(ctx, parts)
+		default:
 			t.inHalves(ctx, parts)
 		}
 	}
@@ -102,6 +124,32 @@ func (t *transaction) store(ctx context.Context) {
 		}
 	}
 	t.err = errors.Join(errs...)
+}
+
+// beginTerm stores the term's part before all others if it failed before. While the writer
+// leaves it out, it is still to be stored.
+func (t *transaction) beginTerm(ctx context.Context, term *part) {
+	k := t.writer.ledger.term.cluster
+	switch {
+	case term != nil && term.group != well:
+		t.together(ctx, []*part{term})
+	case term == nil && k.failing.Load():
+		t.term = errors.New(k.storing.lastError)
+	}
+}
+
+// withoutHeld returns the parts that may be stored. While the term's part is not, the others
+// have its error.
+func (t *transaction) withoutHeld(parts []*part) []*part {
+	if t.term == nil {
+		return parts
+	}
+	return slices.DeleteFunc(parts, func(p *part) bool {
+		if len(p.dropped) > 0 {
+			p.err = t.term
+		}
+		return len(p.dropped) > 0
+	})
 }
 
 // inHalves stores parts that the store has not taken together: both halves, and then those
@@ -124,6 +172,20 @@ func (t *transaction) inHalves(ctx context.Context, parts []*part) {
 	}
 }
 
+// oneByOne stores parts each by itself, as most of them are refused again: until giveUpAfter
+// of them were. The others are the first of the next time.
+func (t *transaction) oneByOne(ctx context.Context, parts []*part) {
+	failed := 0
+	for _, p := range parts {
+		if t.over() || failed >= giveUpAfter {
+			return
+		}
+		if !t.together(ctx, []*part{p}) {
+			failed++
+		}
+	}
+}
+
 // over reports whether the store is to be left alone.
 func (t *transaction) over() bool { return t.oldTerm || t.refused >= giveUpAfter }
 
@@ -139,6 +201,9 @@ func (t *transaction) together(ctx context.Context, parts []*part) bool {
 		t.oldTerm = true
 	case len(parts) == 1:
 		t.refused++
+	}
+	if len(parts) == 1 && parts[0].cluster == t.writer.ledger.term.cluster {
+		t.term = err
 	}
 	return err == nil
 }

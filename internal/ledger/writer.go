@@ -41,12 +41,12 @@ type writer struct {
 	failing  atomic.Bool
 
 	// Of run.
-	waiters []waiter              // for transactions that have not succeeded yet
-	retryAt time.Time             // when clusters that fail are tried again; zero: with the next transaction
-	round   uint64                // counts transactions
-	took    uint64                // the last of them of which the store took something
-	looked  int                   // cursors that were looked at, for tests
-	refused map[*cluster]struct{} // those that fail
+	waiters map[*cluster]chan struct{} // closed once the cluster's part is stored; who comes meanwhile is in waiting
+	retryAt time.Time                  // when clusters that fail are tried again; zero: with the next transaction
+	round   uint64                     // counts transactions
+	took    uint64                     // the last of them of which the store took something
+	looked  int                        // cursors that were looked at, for tests
+	refused map[*cluster]struct{}      // those that fail
 
 	ended chan struct{} // closed when run has returned
 
@@ -56,12 +56,6 @@ type writer struct {
 	dropped map[*cluster][]string      // cursors to remove from the store
 	behind  behind
 	status  Status
-}
-
-// waiter waits for the part of a cluster to be stored.
-type waiter struct {
-	cluster *cluster
-	stored  chan struct{}
 }
 
 // Status is where the ledger's store stands.
@@ -87,6 +81,7 @@ func newWriter(o Options, l *Ledger) *writer {
 		refused:  map[*cluster]struct{}{},
 		wake:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),
+		waiters:  map[*cluster]chan struct{}{},
 		waiting:  map[*cluster]chan struct{}{},
 		flushed:  map[*cluster]bool{},
 		dropped:  map[*cluster][]string{},
@@ -125,7 +120,11 @@ func (w *writer) run(ctx context.Context) error {
 			for _, c := range w.ledger.all() {
 				c.close()
 			}
-			return w.commit(context.WithoutCancel(ctx), true)
+			last := context.WithoutCancel(ctx)
+			if err := w.commit(last, true); err != nil {
+				return err
+			}
+			return w.commit(last, true) // for those who came while others waited for their cluster
 		case <-tick.C:
 			all = true
 		case <-w.wake:
@@ -163,17 +162,23 @@ func (w *writer) begin(all bool) *transaction {
 	w.mu.Lock()
 	early := time.Now().Before(w.retryAt)
 	for k, stored := range w.waiting {
-		if !early || !k.failing.Load() { // else one channel for all who come until its next turn
-			w.waiters = append(w.waiters, waiter{k, stored})
-			delete(w.waiting, k)
+		if early && k.failing.Load() || w.waiters[k] != nil {
+			continue // one channel for all who come until its next turn
 		}
+		w.waiters[k] = stored
+		delete(w.waiting, k)
 	}
 	flushed := maps.Clone(w.flushed)
 	clear(w.flushed)
 	w.mu.Unlock()
+	// What moves between cursors, and a drop with the term's generation that it raises, is
+	// taken as a whole.
+	w.ledger.mu.Lock()
+	defer w.ledger.mu.Unlock()
 	skip := func(k *cluster) bool { return early && k.failing.Load() }
 	everything := func(k *cluster) bool { return all || flushed[k] || k.failing.Load() }
-	w.eachBehind(skip, everything, func(c *Cursor, all bool) {
+	rest := all || len(flushed) > 0 || len(w.refused) > 0
+	w.eachBehind(skip, everything, rest, func(c *Cursor, all bool) {
 		b, u := c.take(all)
 		if len(u.Records) > 0 || u.Head != nil {
 			t.add(b, u)
@@ -217,10 +222,10 @@ func (w *writer) begin(all bool) *transaction {
 // store, and did not fail to; nil: there is none.
 func (w *writer) waits(t *transaction) *Cursor {
 	waiting := map[*cluster]bool{}
-	for _, o := range w.waiters {
-		waiting[o.cluster] = t.parts[o.cluster] == nil && !o.cluster.failing.Load()
+	for k := range w.waiters {
+		waiting[k] = t.parts[k] == nil && !k.failing.Load()
 	}
-	for _, c := range w.ledger.all() {
+	for _, c := range w.ledger.allLocked() {
 		if waiting[c.cluster] {
 			return c
 		}
@@ -241,6 +246,7 @@ func (w *writer) settle(t *transaction) {
 	for _, p := range t.parts {
 		w.record(p)
 	}
+	w.free(t)
 	failing := w.fails()
 	w.report(failing, t.err)
 	for k := range t.parts {
@@ -264,18 +270,28 @@ func (w *writer) stored(parts []*part) {
 	w.wakeFor(func(k *cluster) bool { return are[k] })
 }
 
-// wakeFor wakes the waiters for some clusters.
+// wakeFor wakes the waiters for some clusters. Those who came meanwhile are next.
 func (w *writer) wakeFor(are func(*cluster) bool) {
-	left := w.waiters[:0]
-	for _, o := range w.waiters {
-		if are(o.cluster) {
-			close(o.stored)
-		} else {
-			left = append(left, o)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k, stored := range w.waiters {
+		if !are(k) {
+			continue
+		}
+		close(stored)
+		delete(w.waiters, k)
+		if w.waiting[k] != nil {
+			w.wakeUp()
 		}
 	}
-	clear(w.waiters[len(left):])
-	w.waiters = left
+}
+
+// wakeUp has run begin a transaction.
+func (w *writer) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 // fails reports whether the store is taken to fail, and not only what some clusters
@@ -305,32 +321,34 @@ func (w *writer) record(p *part) {
 	s := &k.storing
 	if was := k.failing.Swap(err != nil); was != (err != nil) {
 		s.since, s.round = time.Now(), w.round
-		switch {
-		case err == nil:
-			s.refused = nil
-		case s.refused != nil:
-			close(s.refused)
-		}
 	}
 	if err == nil {
+		if s.tried > 0 {
+			s.refused = nil
+		}
 		s.lastError, s.attempts, s.tried = "", 0, 0
+		s.drops -= len(p.dropped)
+		p.dropped = nil
 		delete(w.refused, k)
 		return
 	}
 	s.lastError = err.Error()
 	s.attempts++
 	if p.alone {
+		if s.tried == 0 && s.refused != nil {
+			close(s.refused)
+		}
 		s.tried = w.round
 	}
 	w.refused[k] = struct{}{}
 }
 
-// reportCluster logs when the store begins to refuse a cluster's part, and when it takes it
-// again. While the store fails for all, report logs that.
+// reportCluster logs when the store begins to refuse a cluster's part, by itself, and when it
+// takes it again. While the store fails for all, report logs that.
 func (w *writer) reportCluster(k *cluster, failing bool) {
 	is := k.failing.Load()
 	switch {
-	case is && !failing && !k.storing.told:
+	case is && k.storing.tried > 0 && !failing && !k.storing.told:
 		k.storing.told = true
 		w.log.Error(errors.New(k.storing.lastError), "The ledger cannot store what it has of a cluster; delivery of that one pauses until it can", "cluster", k.name)
 	case !is && k.storing.told:
@@ -382,6 +400,25 @@ func (w *writer) drop(c *Cursor) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.dropped[c.cluster] = append(w.dropped[c.cluster], c.key)
+	c.cluster.storing.drops++
+}
+
+// owes reports whether the store does not take what there is of a cluster, or may have a
+// cursor of it that is dropped.
+func (w *writer) owes(k *cluster) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return k.failing.Load() || k.storing.drops > 0
+}
+
+// free forgets the clusters of which a transaction has stored the last.
+func (w *writer) free(t *transaction) {
+	l := w.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range t.parts {
+		l.freeLocked(k)
+	}
 }
 
 func (w *writer) getStatus() Status {

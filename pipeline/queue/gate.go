@@ -108,12 +108,13 @@ func (q *Queue[T, K]) openAllLocked(l *lane[T, K]) {
 // Rest has the lane of a cluster hand out nothing for a while: for a worker that has found
 // that nothing of that cluster can be done for now. Unlike a missing token, that is not
 // counted as throttled. A lane that rests already is not kept for longer. The rest ends
-// early when a limit of the cluster changes, and without a lane there is none.
+// early when a limit of the cluster changes, or the intake is stopped: then what waits is to
+// be handed out, and there is no rest any more. Without a lane there is none either.
 func (q *Queue[T, K]) Rest(cluster string, d time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[cluster]
-	if l == nil || l.rest.token.set() || d <= 0 {
+	if l == nil || l.rest.token.set() || d <= 0 || q.shut {
 		return
 	}
 	now := q.now()

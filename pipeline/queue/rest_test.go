@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -57,5 +58,36 @@ func TestRestEnds(t *testing.T) {
 		if item, shutdown := q.Get(); !shutdown {
 			t.Errorf("got %s after the end", item)
 		}
+	})
+}
+
+// Once the intake is stopped no lane rests: what waits is handed out at once, however often
+// workers say that nothing can be done.
+func TestNoRestWhileItStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New(queue.Options[string, string]{Cluster: func(item string) string { return item[:1] }})
+		for i := range 100 {
+			q.Add(fmt.Sprint("a", i))
+		}
+		q.Rest("a", time.Hour)
+		for range 2 {
+			go func() {
+				for {
+					item, shutdown := q.Get()
+					if shutdown {
+						return
+					}
+					q.Rest("a", time.Minute)
+					q.AddAfter(item, time.Minute)
+					q.Done(item)
+				}
+			}()
+		}
+		began := time.Now()
+		q.Stop(t.Context())
+		if took := time.Since(began); took != 0 {
+			t.Errorf("stopped after %v", took)
+		}
+		synctest.Wait()
 	})
 }

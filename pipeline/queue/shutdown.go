@@ -5,7 +5,7 @@ import "context"
 // ShutDown stops the intake at once. What waits is dropped if
 // Options.DropOnShutDown says so; else the workers get it, as their turns
 // and tokens come. Then Get returns shutdown. What is delayed or held is dropped in any
-// case, and blocked Offers return ErrShuttingDown. It does not wait, and ends the
+// case, blocked Offers return ErrShuttingDown, and every Rest ends. It does not wait, and ends the
 // waiting of ShutDownWithDrain and Stop. Calling it again is fine.
 func (q *Queue[T, K]) ShutDown() {
 	q.mu.Lock()
@@ -70,6 +70,9 @@ func (q *Queue[T, K]) shutLocked() (first bool) {
 		q.refuseOffersLocked(l, ErrShuttingDown)
 		q.lost += len(q.dropListLocked(nil, l, &l.delayed, dropShutdown))
 		q.dropHeldLocked(l)
+		if l.rest.token.set() {
+			q.openLocked(&l.rest, q.now())
+		}
 	}
 	q.workers.Broadcast()
 	return true
