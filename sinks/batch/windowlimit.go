@@ -6,35 +6,65 @@ const (
 	// limitWrites is how many writes succeed, at least, from one try of a size that has
 	// failed to the next. Each try that fails makes it twice as many.
 	limitWrites = 64
-	// limitTime is how long that many writes may take, if there are more than limitWrites.
+	// limitTime is after what time a limit is forgotten that has not failed again. A try is due
+	// after half of it, however few writes there are.
 	limitTime = 10 * time.Minute
+	// limitBelow is how many writes of less succeed before a size is written again that has
+	// failed twice.
+	limitBelow = 8
+	// limitRow is how many writes fail in a row before one has less than the smallest batch. The
+	// same goes for those that fail in part.
+	limitRow = 3
+	// limitPause is how many writes there are, at least, from a size that was suspected without
+	// cause to the next suspicion, and limitPauses how many at the most.
+	limitPause  = 32
+	limitPauses = 256
+	// limitDoubts is how many times less than the limit fails until the limit is forgotten. One
+	// is forgiven with each limitCalm writes that succeed.
+	limitDoubts = 3
+	limitCalm   = 32
+	// limitParts is by how much less a write has, at the least, that fails in part whatever its
+	// size is.
+	limitParts = 32
 )
 
 // limit finds the size beyond which a sink fails: of a body that a proxy accepts, or of
 // what can be done before a deadline.
 //
-// After a failure the next write has half of the size, until one succeeds. One that succeeds with
-// less than what has failed does not tell yet that size was the cause: the destination may
-// have been away for a moment. So the size that failed is written once more. If it fails again, it is
-// the limit. Below the limit sizes grow by an eighth with each write, as TCP's do beyond its
-// threshold (RFC 5681); at the limit there is one try after a pause, which doubles with each
-// that fails, and none before. A write of that size that succeeds ends the limit.
+// After a failure the next write has half of the size, until one succeeds. That does not tell yet
+// that size was the cause: what fails now and then does so as well. So the size is suspected, and
+// written once more at once. If it fails again, and limitBelow writes of less succeed one after
+// the other, and it fails for the third time, it is the limit. If less fails meanwhile, or the size
+// succeeds, there is no suspicion for a while, which doubles each time.
 //
-// Where writes fail whatever their size is, down to one that is no larger than what
-// succeeds then, no size was the cause: nothing is kept small after an outage, and a limit that is
-// known is tried as soon as it is over.
+// Below the limit sizes grow by an eighth with each write, as TCP's do beyond its threshold (RFC
+// 5681); what fails then lowers the limit if it fails again after limitBelow writes of less. At the
+// limit there is one try after a pause, which doubles with each that fails, and none before. A
+// write of that size that succeeds ends the limit. So does time, see limitTime. When less than the
+// limit fails it is tried at once, and forgotten if that is so again and again.
 //
 // It is not safe for concurrent use.
 type limit struct {
-	fails   int // the smallest size that is known to fail; 0: none
-	fits    int // the largest below fails or suspect that has succeeded
-	suspect int // a size that failed where less succeeded then, and is to be written again; 0: none
+	fails int       // the smallest size that is known to fail; 0: none
+	fits  int       // the largest below fails or suspect that has succeeded
+	at    time.Time // when fails has failed last
 
-	lowest int // the smallest write that has failed unexpectedly since one succeeded; 0: none
+	suspect int // a size that failed where less succeeded then; 0: none
+	times   int // that it did
+	below   int // writes of less, until it is written again
+
+	row    int // writes that failed since one succeeded, without tries
+	first  int // how many changes the first of these had
+	lowest int // the smallest of these; 0: none
 	retry  int // the most that the next write may have since one has failed; 0: none has
 
-	wait  int // writes until the limit is tried again
-	waits int // how many there were from the last try on
+	pause  int // writes until a size may be suspected again
+	pauses int // how many there were from the last suspicion on
+
+	wait   int // writes until the limit is tried again
+	waits  int // how many there were from the last try on
+	doubts int // how many times less than the limit has failed
+	calm   int // writes that succeeded since
 }
 
 // Most returns how many changes a write may have, of at most all.
@@ -42,6 +72,8 @@ func (l *limit) Most(all int) int {
 	switch {
 	case l.retry > 0:
 		return min(l.retry, all)
+	case l.suspect > 0 && l.below > 0:
+		return min(l.fits, all)
 	case l.suspect > 0:
 		return min(l.suspect, all)
 	case l.fails == 0:
@@ -55,67 +87,174 @@ func (l *limit) Most(all int) int {
 	return min(l.fits, all)
 }
 
-// Began tells that a write of n changes begins. There is one try of the limit at a time.
+// Began tells that a write of n changes begins. There is one try at a time.
 func (l *limit) Began(n int) {
 	if l.fails > 0 && n >= l.fails {
 		l.wait = max(l.waits, limitWrites)
 	}
+	if l.suspect > 0 && n >= l.suspect && l.times > 1 {
+		l.below = max(l.below, limitBelow)
+	}
 }
 
-// Failed tells that a write of n changes has failed. most bounds the pause that follows, in
-// writes. It reports whether that was to be expected: what is smaller is known to
-// succeed, so the failure says nothing of the sink as a whole.
-func (l *limit) Failed(n, most int) (expected bool) {
-	again := l.suspect > 0 && n >= l.suspect
-	if again {
-		l.fails, l.suspect, l.waits = l.suspect, 0, 0
-	}
-	if l.fails > 0 && n >= l.fails {
-		if l.retry == 0 { // else it began with the one that has failed
-			l.waits = min(max(2*l.waits, limitWrites), max(most, limitWrites))
-			l.wait, l.retry = l.waits, l.fits
-		}
+// Failed tells that a write of n changes has failed. least is the smallest batch, of which
+// there is no less before limitRow writes have failed, and most bounds the pause that
+// follows, in writes. It reports whether that was to be expected: it was a try of the limit.
+func (l *limit) Failed(n, least, most int, now time.Time) (expected bool) {
+	l.expire(now)
+	if l.isTry(n, most, now) {
 		return true
 	}
-	expected = l.fails > 0 && n > l.fits && l.lowest == 0
+	l.note(n)
+	switch {
+	case l.knows(n):
+		l.retry = l.fits
+	case n/2 >= least || l.row >= limitRow:
+		l.retry = max(n/2, 1)
+	default:
+		l.retry = min(least, n)
+	}
+	return false
+}
+
+// FailedInPart is Failed where some of n changes were accepted. That need not have to do with
+// size at all, so that little is tried before it is taken for granted.
+func (l *limit) FailedInPart(n, most int, now time.Time) (expected bool) {
+	l.expire(now)
+	if l.isTry(n, most, now) {
+		return true
+	}
+	if l.pause > 0 && l.fails == 0 {
+		return false
+	}
+	l.note(n)
+	switch {
+	case l.knows(n):
+		l.retry = l.fits
+	case n == 1 || n < l.first/limitParts:
+		l.retry, l.row, l.lowest = 0, 0, 0
+		l.forget()
+	case l.row >= limitRow:
+		l.retry = n / 2
+	default:
+		l.retry = n
+	}
+	return false
+}
+
+// Paused tells that the destination has asked for a pause when it got n changes, which
+// says nothing about their number. The next write has no more than half nevertheless, and
+// no less than least.
+func (l *limit) Paused(n, least int) {
+	if l.lowest > 0 {
+		return
+	}
+	l.retry = min(max(n/2, least), n)
+	if l.knows(n) || l.fails > 0 && n >= l.fails {
+		l.retry = l.fits
+	}
+}
+
+// isTry tells whether a failed write was a try of the limit, and takes it in.
+func (l *limit) isTry(n, most int, now time.Time) bool {
+	if l.fails == 0 || n < l.fails {
+		return false
+	}
+	l.at = now
+	if l.retry == 0 { // else it began with the one that has failed
+		l.waits = min(max(2*l.waits, limitWrites), max(most, limitWrites))
+		l.wait, l.retry = l.waits, l.fits
+	}
+	return true
+}
+
+// knows tells whether less than n succeeds, as far as is known.
+func (l *limit) knows(n int) bool {
+	return l.lowest > l.fits && n > l.fits && (l.fails > 0 || l.suspect > 0)
+}
+
+// note takes in an unexpected failure.
+func (l *limit) note(n int) {
+	if l.row++; l.row == 1 {
+		l.first = n
+	}
 	if l.lowest == 0 || n < l.lowest {
 		l.lowest = n
 	}
-	switch {
-	case expected:
-		l.retry = l.fits
-	case n > 1: // else it was not too large
-		l.retry = n / 2
-	}
-	return expected
 }
 
 // Wrote tells that a write of n changes has succeeded.
-func (l *limit) Wrote(n int) {
-	l.wait = max(l.wait-1, 0)
+func (l *limit) Wrote(n int, now time.Time) {
+	l.wait, l.pause = max(l.wait-1, 0), max(l.pause-1, 0)
+	if l.calm++; l.calm >= limitCalm {
+		l.calm, l.doubts = 0, max(l.doubts-1, 0)
+	}
+	l.expire(now)
 	if n < l.retry {
 		return // so little says nothing about what has failed
 	}
-	l.retry = 0
+	failed := l.lowest
+	l.retry, l.row, l.lowest = 0, 0, 0
+	l.below = max(l.below-1, 0)
 	switch {
-	case l.lowest > n:
-		l.suspect = l.lowest
-		if l.fits == 0 || l.fits >= l.lowest {
-			l.fits = n
-		}
-	case l.lowest > 0: // the destination was away, and may be another one by now
-		l.suspect, l.wait, l.waits = 0, 0, 0
-	}
-	l.lowest = 0
-	if n >= l.suspect {
-		l.suspect = 0
-	}
-	if n >= l.fails {
-		l.fails, l.waits, l.wait = 0, 0, 0
+	case n >= l.fails && l.fails > 0:
+		l.fails, l.suspect, l.waits, l.wait, l.doubts = 0, 0, 0, 0, 0
+	case n >= l.suspect && l.suspect > 0:
+		l.forget()
+	case failed > 0:
+		l.after(failed, n, now)
 	}
 	if l.fails > 0 || l.suspect > 0 {
 		l.fits = max(l.fits, n)
 	} else {
 		l.fits = 0
+	}
+}
+
+// after takes in that n changes have succeeded after writes that had failed, the smallest
+// of them of so many.
+func (l *limit) after(failed, n int, now time.Time) {
+	isKnown := l.fails > 0 || l.suspect > 0
+	switch {
+	case isKnown && failed <= l.fits:
+		l.suspect, l.wait = 0, 0 // it was not for the size, or the destination was away
+		if l.calm, l.doubts = 0, l.doubts+1; l.fails == 0 || l.doubts >= limitDoubts {
+			l.fails = 0
+			l.forget()
+		}
+	case failed <= n:
+		// Nothing that can be said of a size.
+	case l.suspect > 0 && failed >= l.suspect:
+		l.times, l.below = l.times+1, limitBelow
+		if enough := 3; l.times >= enough || l.fails > 0 {
+			l.fails, l.suspect, l.at = l.suspect, 0, now
+			l.waits, l.wait, l.doubts, l.pauses = limitWrites, limitWrites, 0, 0
+		}
+	case l.fails > 0:
+		l.suspect, l.times, l.below = failed, 1, limitBelow
+	case l.suspect > 0 || l.pause == 0:
+		l.suspect, l.times, l.below, l.fits = failed, 1, 0, n
+	}
+}
+
+// forget ends a suspicion without cause. There is none for a while.
+func (l *limit) forget() {
+	l.suspect, l.times, l.below = 0, 0, 0
+	if l.fails > 0 {
+		return
+	}
+	l.fits, l.doubts = 0, 0
+	l.pauses = min(max(2*l.pauses, limitPause), limitPauses)
+	l.pause = l.pauses
+}
+
+// expire forgets a limit that has not failed for long, and has it tried before.
+func (l *limit) expire(now time.Time) {
+	switch {
+	case l.fails == 0:
+	case now.Sub(l.at) > limitTime:
+		l.fails, l.fits, l.suspect, l.doubts = 0, 0, 0, 0
+	case now.Sub(l.at) > limitTime/2:
+		l.wait = 0
 	}
 }
