@@ -19,10 +19,11 @@ const (
 	// cause to the next suspicion, and limitPauses how many at the most.
 	limitPause  = 32
 	limitPauses = 256
-	// limitDoubts is how many times less than the limit fails until the limit is forgotten. One
-	// is forgiven with each limitCalm writes that succeed.
+	// limitDoubts is how many times less than the limit fails until the limit is forgotten; what is
+	// much less counts twice. One is forgiven with each limitCalm writes that succeed in a row,
+	// and as many succeed before sizes grow again.
 	limitDoubts = 3
-	limitCalm   = 32
+	limitCalm   = 8
 	// limitParts is by how much less a write has, at the least, that fails in part whatever its
 	// size is.
 	limitParts = 32
@@ -81,7 +82,7 @@ func (l *limit) Most(all int) int {
 	case l.wait == 0:
 		return min(l.fails, all)
 	}
-	if more := l.fits + max(l.fits/8, 1); more < l.fails {
+	if more := l.fits + max(l.fits/8, 1); more < l.fails && l.calm >= limitCalm {
 		return min(more, all)
 	}
 	return min(l.fits, all)
@@ -160,7 +161,7 @@ func (l *limit) isTry(n, most int, now time.Time) bool {
 	if l.fails == 0 || n < l.fails {
 		return false
 	}
-	l.at = now
+	l.at, l.pauses = now, 0
 	if l.retry == 0 { // else it began with the one that has failed
 		l.waits = min(max(2*l.waits, limitWrites), max(most, limitWrites))
 		l.wait, l.retry = l.waits, l.fits
@@ -175,6 +176,7 @@ func (l *limit) knows(n int) bool {
 
 // note takes in an unexpected failure.
 func (l *limit) note(n int) {
+	l.pause = max(l.pause-1, 0)
 	if l.row++; l.row == 1 {
 		l.first = n
 	}
@@ -186,8 +188,8 @@ func (l *limit) note(n int) {
 // Wrote tells that a write of n changes has succeeded.
 func (l *limit) Wrote(n int, now time.Time) {
 	l.wait, l.pause = max(l.wait-1, 0), max(l.pause-1, 0)
-	if l.calm++; l.calm >= limitCalm {
-		l.calm, l.doubts = 0, max(l.doubts-1, 0)
+	if l.calm++; l.calm%limitCalm == 0 {
+		l.doubts = max(l.doubts-1, 0)
 	}
 	l.expire(now)
 	if n < l.retry {
@@ -217,10 +219,21 @@ func (l *limit) after(failed, n int, now time.Time) {
 	isKnown := l.fails > 0 || l.suspect > 0
 	switch {
 	case isKnown && failed <= l.fits:
-		l.suspect, l.wait = 0, 0 // it was not for the size, or the destination was away
-		if l.calm, l.doubts = 0, l.doubts+1; l.fails == 0 || l.doubts >= limitDoubts {
-			l.fails = 0
+		// It was not for the size, or the destination was away, or what it takes varies.
+		if l.fails == 0 {
 			l.forget()
+			return
+		}
+		l.suspect, l.wait, l.calm = 0, 0, 0
+		if failed <= l.fits/2 {
+			l.doubts += 2
+		} else {
+			l.doubts++
+			l.fits = max(failed-max(failed/8, 1), n)
+		}
+		if l.doubts >= limitDoubts {
+			l.fails, l.doubts = 0, 0
+			l.suspect, l.times, l.below, l.fits = failed, 1, 0, n
 		}
 	case failed <= n:
 		// Nothing that can be said of a size.
@@ -228,7 +241,7 @@ func (l *limit) after(failed, n int, now time.Time) {
 		l.times, l.below = l.times+1, limitBelow
 		if enough := 3; l.times >= enough || l.fails > 0 {
 			l.fails, l.suspect, l.at = l.suspect, 0, now
-			l.waits, l.wait, l.doubts, l.pauses = limitWrites, limitWrites, 0, 0
+			l.waits, l.wait, l.doubts = limitWrites, limitWrites, 0
 		}
 	case l.fails > 0:
 		l.suspect, l.times, l.below = failed, 1, limitBelow
