@@ -19,11 +19,14 @@ const (
 	// cause to the next suspicion, and limitPauses how many at the most.
 	limitPause  = 32
 	limitPauses = 256
-	// limitDoubts is how many times less than the limit fails until the limit is forgotten; what is
-	// much less counts twice. One is forgiven with each limitCalm writes that succeed in a row,
-	// and as many succeed before sizes grow again.
+	// limitDoubts is how many times less than the limit fails, without a try of the limit that
+	// does, until the limit is forgotten. What is much less counts twice. The try comes after up
+	// to limitTurns writes that succeed, not always as many: what fails now and then may do so in
+	// the same step.
 	limitDoubts = 3
-	limitCalm   = 8
+	limitTurns  = 4
+	// limitCalm is how many writes succeed after such a failure before sizes grow again.
+	limitCalm = 8
 	// limitParts is by how much less a write has, at the least, that fails in part whatever its
 	// size is.
 	limitParts = 32
@@ -48,6 +51,7 @@ const (
 type limit struct {
 	fails int       // the smallest size that is known to fail; 0: none
 	fits  int       // the largest below fails or suspect that has succeeded
+	outer int       // what fails was before it was lowered, or fails
 	at    time.Time // when fails has failed last
 
 	suspect int // a size that failed where less succeeded then; 0: none
@@ -64,8 +68,9 @@ type limit struct {
 
 	wait   int // writes until the limit is tried again
 	waits  int // how many there were from the last try on
-	doubts int // how many times less than the limit has failed
-	calm   int // writes that succeeded since
+	doubts int // how many times less than the limit has failed since it was tried
+	turn   int // how many writes there are from the next such time to the try
+	calm   int // writes that succeeded since the last such time
 }
 
 // Most returns how many changes a write may have, of at most all.
@@ -161,7 +166,7 @@ func (l *limit) isTry(n, most int, now time.Time) bool {
 	if l.fails == 0 || n < l.fails {
 		return false
 	}
-	l.at, l.pauses = now, 0
+	l.at, l.pauses, l.doubts = now, 0, 0
 	if l.retry == 0 { // else it began with the one that has failed
 		l.waits = min(max(2*l.waits, limitWrites), max(most, limitWrites))
 		l.wait, l.retry = l.waits, l.fits
@@ -188,9 +193,7 @@ func (l *limit) note(n int) {
 // Wrote tells that a write of n changes has succeeded.
 func (l *limit) Wrote(n int, now time.Time) {
 	l.wait, l.pause = max(l.wait-1, 0), max(l.pause-1, 0)
-	if l.calm++; l.calm%limitCalm == 0 {
-		l.doubts = max(l.doubts-1, 0)
-	}
+	l.calm++
 	l.expire(now)
 	if n < l.retry {
 		return // so little says nothing about what has failed
@@ -200,7 +203,10 @@ func (l *limit) Wrote(n int, now time.Time) {
 	l.below = max(l.below-1, 0)
 	switch {
 	case n >= l.fails && l.fails > 0:
-		l.fails, l.suspect, l.waits, l.wait, l.doubts = 0, 0, 0, 0, 0
+		l.suspect, l.waits, l.wait, l.doubts = 0, 0, 0, 0
+		if l.fails = l.outer; n >= l.outer {
+			l.fails, l.outer = 0, 0
+		}
 	case n >= l.suspect && l.suspect > 0:
 		l.forget()
 	case failed > 0:
@@ -224,7 +230,8 @@ func (l *limit) after(failed, n int, now time.Time) {
 			l.forget()
 			return
 		}
-		l.suspect, l.wait, l.calm = 0, 0, 0
+		l.suspect, l.wait, l.calm = 0, l.turn, 0
+		l.turn = (l.turn + 1) % limitTurns
 		if failed <= l.fits/2 {
 			l.doubts += 2
 		} else {
@@ -232,7 +239,7 @@ func (l *limit) after(failed, n int, now time.Time) {
 			l.fits = max(failed-max(failed/8, 1), n)
 		}
 		if l.doubts >= limitDoubts {
-			l.fails, l.doubts = 0, 0
+			l.fails, l.outer, l.doubts = 0, 0, 0
 			l.suspect, l.times, l.below, l.fits = failed, 1, 0, n
 		}
 	case failed <= n:
@@ -241,6 +248,7 @@ func (l *limit) after(failed, n int, now time.Time) {
 		l.times, l.below = l.times+1, limitBelow
 		if enough := 3; l.times >= enough || l.fails > 0 {
 			l.fails, l.suspect, l.at = l.suspect, 0, now
+			l.outer = max(l.outer, l.fails)
 			l.waits, l.wait, l.doubts = limitWrites, limitWrites, 0
 		}
 	case l.fails > 0:
@@ -266,7 +274,7 @@ func (l *limit) expire(now time.Time) {
 	switch {
 	case l.fails == 0:
 	case now.Sub(l.at) > limitTime:
-		l.fails, l.fits, l.suspect, l.doubts = 0, 0, 0, 0
+		l.fails, l.outer, l.fits, l.suspect, l.doubts = 0, 0, 0, 0, 0
 	case now.Sub(l.at) > limitTime/2:
 		l.wait = 0
 	}
