@@ -13,8 +13,12 @@ const (
 	// failed twice.
 	limitBelow = 8
 	// limitRow is how many writes fail in a row before one has less than the smallest batch. The
-	// same goes for those that fail in part.
+	// same goes for those that fail in part. A row that long shortens the pause before the next
+	// suspicion by limitPause.
 	limitRow = 3
+	// limitLowered is how many times less than what succeeded may fail until a size was suspected
+	// without cause: at first it may have been by luck.
+	limitLowered = 2
 	// limitPause is how many writes there are, at least, from a size that was suspected without
 	// cause to the next suspicion, and limitPauses how many at the most.
 	limitPause  = 32
@@ -57,6 +61,7 @@ type limit struct {
 	suspect int // a size that failed where less succeeded then; 0: none
 	times   int // that it did
 	below   int // writes of less, until it is written again
+	lowered int // how many times it was more before
 
 	row    int // writes that failed since one succeeded, without tries
 	first  int // how many changes the first of these had
@@ -182,8 +187,11 @@ func (l *limit) knows(n int) bool {
 // note takes in an unexpected failure.
 func (l *limit) note(n int) {
 	l.pause = max(l.pause-1, 0)
-	if l.row++; l.row == 1 {
+	switch l.row++; l.row {
+	case 1:
 		l.first = n
+	case limitRow: // as is seldom where writes fail now and then
+		l.pause = max(l.pause-limitPause, 0)
 	}
 	if l.lowest == 0 || n < l.lowest {
 		l.lowest = n
@@ -227,7 +235,11 @@ func (l *limit) after(failed, n int, now time.Time) {
 	case isKnown && failed <= l.fits:
 		// It was not for the size, or the destination was away, or what it takes varies.
 		if l.fails == 0 {
-			l.forget()
+			if l.lowered++; failed <= n || l.lowered > limitLowered {
+				l.forget()
+				return
+			}
+			l.suspect, l.times, l.below, l.fits = failed, 1, 0, n
 			return
 		}
 		l.suspect, l.wait, l.calm = 0, l.turn, 0
@@ -248,7 +260,7 @@ func (l *limit) after(failed, n int, now time.Time) {
 		l.times, l.below = l.times+1, limitBelow
 		if enough := 3; l.times >= enough || l.fails > 0 {
 			l.fails, l.suspect, l.at = l.suspect, 0, now
-			l.outer = max(l.outer, l.fails)
+			l.outer, l.lowered = max(l.outer, l.fails), 0
 			l.waits, l.wait, l.doubts = limitWrites, limitWrites, 0
 		}
 	case l.fails > 0:
@@ -260,7 +272,7 @@ func (l *limit) after(failed, n int, now time.Time) {
 
 // forget ends a suspicion without cause. There is none for a while.
 func (l *limit) forget() {
-	l.suspect, l.times, l.below = 0, 0, 0
+	l.suspect, l.times, l.below, l.lowered = 0, 0, 0, 0
 	if l.fails > 0 {
 		return
 	}
