@@ -191,7 +191,7 @@ func (l *limit) note(n int) {
 	case 1:
 		l.first = n
 	case limitRow: // as is seldom where writes fail now and then
-		l.pause = max(l.pause-limitPause, 0)
+		l.pause, l.pauses = max(l.pause-limitPause, 0), l.pauses/2
 	}
 	if l.lowest == 0 || n < l.lowest {
 		l.lowest = n
