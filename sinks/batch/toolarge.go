@@ -51,7 +51,7 @@ func (l *tooLarge) note(now time.Time, fails, fits int, failed error) (news size
 	default:
 		l.Changes, l.LastError = fails, l.last
 	}
-	if l.told == l.Changes || !l.toldAt.IsZero() && now.Sub(l.toldAt) < tooLargeApart {
+	if l.told == l.Changes || l.told > 0 && l.told < l.Changes || !l.toldAt.IsZero() && now.Sub(l.toldAt) < tooLargeApart {
 		return news
 	}
 	news = sizeNews{happened: true, fails: l.Changes, fits: fits}

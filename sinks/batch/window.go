@@ -197,7 +197,7 @@ func (w *window) Failed(n int) (expected bool) {
 // cluster, say. Otherwise it says nothing about the size of writes.
 func (w *window) FailedInPart(n int, took time.Duration, isMost bool) (expected bool) {
 	if isMost {
-		expected = w.limit.FailedInPart(n, w.limitPause(), time.Now())
+		expected = w.limit.FailedInPart(n, w.least, w.limitPause(), time.Now())
 	}
 	w.took(n, took)
 	return expected

@@ -123,14 +123,14 @@ func (l *limit) Failed(n, least, most int, now time.Time) (expected bool) {
 	case n/2 >= least || l.row >= limitRow:
 		l.retry = max(n/2, 1)
 	default:
-		l.retry = min(least, n)
+		l.retry = l.atMost(least)
 	}
 	return false
 }
 
 // FailedInPart is Failed where some of n changes were accepted. That need not have to do with
 // size at all, so that little is tried before it is taken for granted.
-func (l *limit) FailedInPart(n, most int, now time.Time) (expected bool) {
+func (l *limit) FailedInPart(n, least, most int, now time.Time) (expected bool) {
 	l.expire(now)
 	if l.isTry(n, most, now) {
 		return true
@@ -148,7 +148,7 @@ func (l *limit) FailedInPart(n, most int, now time.Time) (expected bool) {
 	case l.row >= limitRow:
 		l.retry = n / 2
 	default:
-		l.retry = n
+		l.retry = l.atMost(max(n, least))
 	}
 	return false
 }
@@ -160,10 +160,15 @@ func (l *limit) Paused(n, least int) {
 	if l.lowest > 0 {
 		return
 	}
-	l.retry = min(max(n/2, least), n)
-	if l.knows(n) || l.fails > 0 && n >= l.fails {
-		l.retry = l.fits
+	l.retry = l.atMost(max(n/2, least))
+}
+
+// atMost returns n, or what is known to succeed, if that is less.
+func (l *limit) atMost(n int) int {
+	if l.fails > 0 || l.suspect > 0 {
+		return min(n, l.fits)
 	}
+	return n
 }
 
 // isTry tells whether a failed write was a try of the limit, and takes it in.
