@@ -92,9 +92,9 @@ func (b *Batcher) Pace(set func(pipeline.Pace)) {
 // wrote tells the window of a write, and who asked what it wants now. err is what the sink
 // has answered. It reports whether it has failed as was to be expected of n changes.
 func (b *Batcher) wrote(n int, took time.Duration, err error) (expected bool) {
-	outage, of := outageOf(err)
+	of, outage := outageOf(err)
 	if !isPartial(err) && !pipeline.IsPermanent(err) {
-		outage, of = err, n
+		of, outage = n, err
 	}
 	_, asksForPause := pipeline.RetryDelay(outage)
 	b.mu.Lock()

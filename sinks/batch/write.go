@@ -342,19 +342,19 @@ func isPartial(err error) bool {
 	return is
 }
 
-// outageOf returns why the destination has failed in the middle of a batch, and of how many
-// changes that is said.
-func outageOf(err error) (outage error, of int) {
+// outageOf returns of how many changes it is said that the destination has failed in the middle
+// of the batch, and why.
+func outageOf(err error) (of int, outage error) {
 	partial, is := errors.AsType[*pipeline.BatchError](err)
 	if !is {
-		return nil, 0
+		return 0, nil
 	}
 	for _, reason := range partial.Failed {
 		if pipeline.IsOutage(reason) {
 			outage, of = reason, of+1
 		}
 	}
-	return outage, of
+	return of, outage
 }
 
 // names reports whether the error is about at least one of n changes.
