@@ -89,16 +89,33 @@ func (b *Batcher) Pace(set func(pipeline.Pace)) {
 	set(b.paceLocked())
 }
 
-// wrote tells the window of a write, and who asked what it wants now. failed is why the
-// destination failed, if it did. It reports whether that was to be expected of n changes.
-func (b *Batcher) wrote(n int, took time.Duration, failed error) (expected bool) {
-	b.mu.Lock()
-	if failed == nil {
-		b.window.Wrote(n, took)
-	} else {
-		expected = b.window.Failed(n)
+// wrote tells the window of a write, and who asked what it wants now. err is what the sink
+// has answered. It reports whether it has failed as was to be expected of n changes.
+func (b *Batcher) wrote(n int, took time.Duration, err error) (expected bool) {
+	of, outage := outageOf(err)
+	if !isPartial(err) && !pipeline.IsPermanent(err) {
+		of, outage = n, err
 	}
-	news := b.tooLarge.note(time.Now(), b.window.limit.fails, b.window.limit.fits, failed)
+	_, asksForPause := pipeline.RetryDelay(outage)
+	b.mu.Lock()
+	tried := b.window.limit.fails
+	if b.window.limit.suspect > 0 {
+		tried = b.window.limit.suspect
+	}
+	switch {
+	case outage == nil:
+		b.window.Wrote(n, took)
+	case asksForPause && of == n:
+		b.window.Paused(n)
+	case of == n:
+		expected = b.window.Failed(n)
+	default:
+		expected = b.window.FailedInPart(n, took, !asksForPause && 2*of > n)
+	}
+	if n < tried || asksForPause {
+		outage = nil // not for the size
+	}
+	news := b.tooLarge.note(time.Now(), b.window.limit.fails, b.window.limit.fits, outage)
 	if b.pace != nil {
 		b.pace(b.paceLocked())
 	}

@@ -98,7 +98,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 
 func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 	if len(b.pending) == 0 {
-		b.window.RanOut()
+		b.ranOutLocked()
 		return nil, 0
 	}
 	if wait := b.gate.Sub(now); wait > 0 {
@@ -111,7 +111,7 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		return b.batch, 0
 	}
 	if len(b.pending) == 0 {
-		b.window.RanOut()
+		b.ranOutLocked()
 		b.restLocked()
 		return nil, 0
 	}
@@ -137,6 +137,7 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 	}
 	b.pending = slices.Delete(b.pending, 0, n)
 	if n > 0 {
+		b.busy = true
 		b.window.Began(n, len(b.pending))
 		b.suspects.begins()
 	}
@@ -150,6 +151,15 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		b.beginLocked()
 	}
 	return b.batch, 0
+}
+
+// ranOutLocked notes that there is nothing to write. A writer that had nothing before, and was
+// woken up for what another one has taken, does not miss anything.
+func (b *writer) ranOutLocked() {
+	if b.busy && b.window.RanOut() {
+		b.restLocked()
+	}
+	b.busy = false
 }
 
 // lingerStep is how often what waits for more looks whether it should not.

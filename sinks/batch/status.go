@@ -51,7 +51,7 @@ func (b *Batcher) Status() Status {
 			s.WritingSince = began
 		}
 	}
-	if b.tooLarge.Changes > 0 {
+	if b.tooLarge.Changes > 0 && now.Sub(b.window.limit.at) <= limitTime {
 		known := b.tooLarge.TooLarge
 		s.TooLarge = &known
 	}
@@ -74,6 +74,10 @@ const (
 	// causesApart is after what time it tells of one more, which takes the place of the one
 	// that is remembered longest.
 	causesApart = time.Minute
+	// mutedFor is how long the log is not told of a failure with the cause of the last one, less
+	// than causesApart after that was told: one that is over by then, as of a destination that fails
+	// now and then, is not told at all.
+	mutedFor = 10 * time.Second
 )
 
 // health is what the writes so far say about the sink, or checks before them.
@@ -84,6 +88,10 @@ type health struct {
 	attempts int
 	told     []string  // the causes that the log was told of last; nil while healthy
 	toldAt   time.Time // when that was
+
+	last   string    // the cause of the last time that the log was told of
+	lastAt time.Time // when that was
+	muted  bool      // the log was not told of this time yet
 }
 
 // turn is news of the health: from healthy to failing or back, or another cause.
@@ -100,16 +108,25 @@ func (h *health) note(now time.Time, reason error) turn {
 	if reason != nil {
 		h.err = reason
 		h.attempts++
+		cause := causeOf(reason)
 		if h.healthy {
 			h.healthy, h.since = false, now
+			h.muted = cause == h.last && now.Sub(h.lastAt) < causesApart
 		}
-		return turn{happened: h.isNew(now, reason), err: reason}
+		if h.muted && cause == h.last && now.Sub(h.since) < mutedFor {
+			return turn{}
+		}
+		t := turn{happened: h.isNew(now, cause), err: reason}
+		if t.happened {
+			h.muted, h.last, h.lastAt = false, cause, now
+		}
+		return t
 	}
 	if h.healthy {
 		return turn{}
 	}
-	t := turn{happened: true, healthy: true, lasted: now.Sub(h.since), attempts: h.attempts}
-	*h = health{healthy: true, since: now}
+	t := turn{happened: !h.muted, healthy: true, lasted: now.Sub(h.since), attempts: h.attempts}
+	*h = health{healthy: true, since: now, last: h.last, lastAt: h.lastAt}
 	return t
 }
 
@@ -127,13 +144,7 @@ func (b *Batcher) noteLocked(reason error) turn {
 // isNew reports whether the log is to be told of a cause: one that is not remembered, and
 // after the first mostCauses at most one in causesApart. It is no other one if only numbers differ,
 // as ports and times do.
-func (h *health) isNew(now time.Time, reason error) bool {
-	cause := strings.Map(func(r rune) rune {
-		if '0' <= r && r <= '9' {
-			return -1
-		}
-		return r
-	}, reason.Error())
+func (h *health) isNew(now time.Time, cause string) bool {
 	if slices.Contains(h.told, cause) {
 		return false
 	}
@@ -145,6 +156,16 @@ func (h *health) isNew(now time.Time, reason error) bool {
 	}
 	h.told, h.toldAt = append(h.told, cause), now
 	return true
+}
+
+// causeOf returns what a reason is told apart by.
+func causeOf(reason error) string {
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, reason.Error())
 }
 
 // announce tells the operator of news of the sink's health.

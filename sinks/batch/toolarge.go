@@ -24,7 +24,8 @@ const tooLargeApart = time.Minute
 // tooLarge is what the window has found, and the log was told of it.
 type tooLarge struct {
 	TooLarge
-	told   int // what the log was told of last; 0: that there is no limit, or nothing
+	last   string // why the last write failed, but for smaller ones than were suspected
+	told   int    // what the log was told of last; 0: that there is no limit, or nothing
 	toldAt time.Time
 }
 
@@ -36,17 +37,21 @@ type sizeNews struct {
 }
 
 // note takes in the smallest size that fails, 0 if none does, and the largest that fits;
-// and why the last write failed, if it did.
+// and why the last write failed, if it had as many changes as that or are suspected.
 func (l *tooLarge) note(now time.Time, fails, fits int, failed error) (news sizeNews) {
-	if fails == 0 {
-		l.TooLarge = TooLarge{}
-	} else if fails != l.Changes && failed != nil {
-		if l.Changes == 0 {
-			l.Since = now
-		}
-		l.Changes, l.LastError = fails, failed.Error()
+	if failed != nil {
+		l.last = failed.Error()
 	}
-	if l.told == l.Changes || !l.toldAt.IsZero() && now.Sub(l.toldAt) < tooLargeApart {
+	switch {
+	case fails == 0:
+		l.TooLarge = TooLarge{}
+	case l.Changes == 0:
+		l.Since = now
+		fallthrough
+	default:
+		l.Changes, l.LastError = fails, l.last
+	}
+	if l.told == l.Changes || l.told > 0 && l.told < l.Changes || !l.toldAt.IsZero() && now.Sub(l.toldAt) < tooLargeApart {
 		return news
 	}
 	news = sizeNews{happened: true, fails: l.Changes, fits: fits}

@@ -133,15 +133,21 @@ func (w *window) Ahead(n int) time.Duration {
 // Began tells that a write of n changes begins, while so many more wait.
 func (w *window) Began(n, waiting int) {
 	w.limit.Began(n)
-	w.room.Began(waiting, w.size())
+	w.room.Began(waiting, w.size(), time.Now())
 }
 
-// RanOut tells that a writer has found nothing to write.
-func (w *window) RanOut() { w.room.RanOut() }
+// RanOut tells that a writer has found nothing to write after its last write. It reports
+// whether more may be under way for that.
+func (w *window) RanOut() bool { return w.room.RanOut() }
 
 // Wrote tells of a write of n changes.
 func (w *window) Wrote(n int, took time.Duration) {
-	w.limit.Wrote(n)
+	w.limit.Wrote(n, time.Now())
+	w.took(n, took)
+}
+
+// took takes in how long a write of n changes took.
+func (w *window) took(n int, took time.Duration) {
 	w.rest = max(w.rest-1, 0)
 	w.learn(float64(n), took.Seconds())
 	a, c := w.line()
@@ -179,15 +185,43 @@ func (w *window) pays() bool {
 // Failed tells that a write of n changes has failed, as one of fewer might not have. It
 // reports whether that was to be expected of that many.
 func (w *window) Failed(n int) (expected bool) {
+	w.goBack(n)
+	if expected = w.limit.Failed(n, w.least, w.limitPause(), time.Now()); !expected {
+		w.batch = max(w.batch/2, w.least)
+	}
+	return expected
+}
+
+// FailedInPart tells that the destination has failed in the middle of a write of n changes.
+// isMost is whether that is so of most of them, as it is of what is too large: the part of a
+// cluster, say. Otherwise it says nothing about the size of writes.
+func (w *window) FailedInPart(n int, took time.Duration, isMost bool) (expected bool) {
+	if isMost {
+		expected = w.limit.FailedInPart(n, w.least, w.limitPause(), time.Now())
+	}
+	w.took(n, took)
+	return expected
+}
+
+// Paused tells that the destination has asked for a pause instead of n changes.
+func (w *window) Paused(n int) {
+	w.goBack(n)
+	w.limit.Paused(n, w.least)
+	w.batch = max(w.batch/2, w.least)
+}
+
+// goBack ends what is probed, of a write of n changes that has failed.
+func (w *window) goBack(n int) {
 	if n > w.batch && w.probing > w.batch {
 		w.pause()
 	}
 	w.probing = 0
+}
+
+// limitPause returns how many writes there are in half of limitTime.
+func (w *window) limitPause() int {
 	a, c := w.line()
-	if expected = w.limit.Failed(n, int(min(limitTime.Seconds()/(a+c*float64(w.size())), math.MaxInt32))); !expected {
-		w.batch = max(w.batch/2, w.least)
-	}
-	return expected
+	return int(min(limitTime.Seconds()/2/(a+c*float64(w.size())), math.MaxInt32))
 }
 
 // pause has writes go by until the double of the smallest is probed again.

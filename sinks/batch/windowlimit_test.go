@@ -50,7 +50,7 @@ func TestWindowFindsWhatIsTooLarge(t *testing.T) {
 				try(w, 1000, beyond(most)) // as many as the pause may last
 			}
 			accepted, failed := try(w, 1000, beyond(most))
-			if failed > 20 || accepted < 800*most {
+			if failed > 25 || accepted < 800*most {
 				t.Errorf("beyond %d, %d before: of 1000 writes %d have failed, and %d changes were accepted", most, before, failed, accepted)
 			}
 			// In half an hour there are three more tries.
@@ -61,7 +61,7 @@ func TestWindowFindsWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-// What becomes possible is found after as many writes, at the most, as there were before, and
+// What becomes possible is found after about as many writes, at the most, as there were before, and
 // at once after an outage.
 func TestWindowFindsThatNothingIsTooLarge(t *testing.T) {
 	w := newWindow(1, 1000, 1)
@@ -75,7 +75,7 @@ func TestWindowFindsThatNothingIsTooLarge(t *testing.T) {
 		return limit
 	}
 	try(w, writes, func(n int) bool { return n > most })
-	if took := reaches(2 * writes); took > writes+20 {
+	if took := reaches(2 * writes); took > writes+40 {
 		t.Errorf("a batch of %d after %d writes", w.Batch(), took)
 	}
 	try(w, writes, func(n int) bool { return n > most })
@@ -182,10 +182,16 @@ func TestWhatIsTooLargeIsToldOnce(t *testing.T) {
 			}
 		})
 		time.Sleep(10 * time.Minute)
-		// At first it is not known whether it fails beyond a size only. The last line, if there
-		// is one, says that it is not quite as much as was told.
+		// It has failed three times before the size is known, and twice more before that is
+		// lowered. What is within a minute is one line of the log.
 		first, at := told(), time.Now()
-		if len(first) < 3 || len(first) > 4 || !strings.Contains(first[2], `"failingChanges"=`) {
+		sizes := 0
+		for _, line := range first {
+			if strings.Contains(line, `"failingChanges"=`) {
+				sizes++
+			}
+		}
+		if len(first) > 8 || sizes == 0 || sizes > 2 {
 			t.Fatalf("logs %q", first)
 		}
 		if diff := cmp.Diff([]string{
@@ -202,7 +208,7 @@ func TestWhatIsTooLargeIsToldOnce(t *testing.T) {
 		if !s.Healthy || s.TooLarge == nil || s.TooLarge.Changes < 21 || s.TooLarge.Changes > 23 || s.TooLarge.LastError != "deadline exceeded" || !s.TooLarge.Since.Before(at) {
 			t.Errorf("status %+v, %+v", s, s.TooLarge)
 		}
-		if more := told(); len(first)+len(more) > 4 {
+		if more := told(); len(more) > 0 {
 			t.Errorf("logs %q", more)
 		}
 		sink.fitsFrom(1000)

@@ -22,6 +22,7 @@ type writer struct {
 	settled []*request         // likewise
 	refused refused            // in this round
 	reason  error              // why this round failed
+	busy    bool               // it has written since it had nothing to write
 	tried   bool               // its last write was of a size that may fail, see limit
 	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
 
@@ -147,14 +148,10 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 		traced.Began, traced.Ended = start, start.Add(took)
 	}
 	if ctx.Err() == nil {
-		failed := err
-		if isPartial(err) || pipeline.IsPermanent(err) {
-			failed = nil
-		}
 		// Half of a batch, or what is written apart, is smaller than what could have been written.
 		b.tried = false
-		if failed != nil || !b.isolating {
-			b.tried = b.wrote(len(items), took, failed)
+		if !b.isolating || err != nil && !isPartial(err) && !pipeline.IsPermanent(err) {
+			b.tried = b.wrote(len(items), took, err)
 		}
 	}
 	b.metrics.seconds.Observe(took.Seconds())
@@ -343,6 +340,21 @@ func (b *writer) settleLocked(it *item) {
 func isPartial(err error) bool {
 	_, is := errors.AsType[*pipeline.BatchError](err)
 	return is
+}
+
+// outageOf returns of how many changes it is said that the destination has failed in the middle
+// of the batch, and why.
+func outageOf(err error) (of int, outage error) {
+	partial, is := errors.AsType[*pipeline.BatchError](err)
+	if !is {
+		return 0, nil
+	}
+	for _, reason := range partial.Failed {
+		if pipeline.IsOutage(reason) {
+			outage, of = reason, of+1
+		}
+	}
+	return of, outage
 }
 
 // names reports whether the error is about at least one of n changes.
