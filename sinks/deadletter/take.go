@@ -94,7 +94,7 @@ func (f *File) begin() (string, error) {
 		return "", fmt.Errorf("look for dead letters: %w", err)
 	}
 	n := 1
-	for n <= mostTaken && isThere(takenPath(f.path, n)) {
+	for n <= mostTaken && f.isUsed(takenPath(f.path, n)) {
 		n++
 	}
 	if n > mostTaken {
@@ -109,6 +109,16 @@ func (f *File) begin() (string, error) {
 		return "", errors.Join(fmt.Errorf("begin a new file of dead letters: %w", err), os.Rename(path, f.path))
 	}
 	return path, nil
+}
+
+// isUsed reports whether a Taken has that name, or something else has it. The name of one that
+// is being removed is used until that is done: who removes it goes by the name. Only Take uses
+// names, so that one which is free stays so.
+func (f *File) isUsed(path string) bool {
+	f.mu.Lock()
+	_, is := f.taken[path]
+	f.mu.Unlock()
+	return is || isThere(path)
 }
 
 // renew opens the path anew, for the caller, who has the turn.
