@@ -55,10 +55,13 @@ type File struct {
 	// during I/O.
 	turn  chan struct{}
 	lines *lines.File
+	// back is held, before turn, by the one that puts lines back, for all in the line.
+	back chan struct{}
 
-	mu    sync.Mutex
-	taken map[string]*Taken // by path; they have not ended
-	open  map[Lane]struct{} // of all of them
+	mu      sync.Mutex
+	taken   map[string]*Taken // by path; they have not ended
+	open    map[Lane]struct{} // of all of them
+	putting []*putting        // the line of those that put lines back
 }
 
 // Open opens the file for appending. It creates the file, readable by its
@@ -75,7 +78,8 @@ func Open(path string) (*File, error) {
 		return nil, err
 	}
 	return &File{
-		path: path, turn: make(chan struct{}, 1), lines: l, taken: map[string]*Taken{}, open: map[Lane]struct{}{},
+		path: path, turn: make(chan struct{}, 1), lines: l, back: make(chan struct{}, 1),
+		taken: map[string]*Taken{}, open: map[Lane]struct{}{},
 	}, nil
 }
 

@@ -20,7 +20,7 @@ func TestANameIsUsedUntilItIsForgotten(t *testing.T) {
 	}
 	writeOf(t, f, "x", "beta/b")
 	second := mustTake(t, f)
-	if err := first.Finish(Lane{"x", "alpha"}, keepNone); err == nil {
+	if err := first.Finish(t.Context(), Lane{"x", "alpha"}, keepNone); err == nil {
 		t.Error("it is removed twice")
 	}
 	if got := all(t, path); !slices.Equal(got, []string{"b"}) {
@@ -29,7 +29,7 @@ func TestANameIsUsedUntilItIsForgotten(t *testing.T) {
 	writeOf(t, f, "x", "gamma/c")
 	third := mustTake(t, f)
 	wantNames(t, second, Lane{"x", "beta"}, "b")
-	if err := second.Finish(Lane{"x", "beta"}, keepAll); err != nil {
+	if err := second.Finish(t.Context(), Lane{"x", "beta"}, keepAll); err != nil {
 		t.Error(err)
 	}
 	if got := all(t, path); !slices.Equal(got, []string{"b", "c"}) {
@@ -50,7 +50,7 @@ func TestLanesEndDuringATake(t *testing.T) {
 		first := mustTake(t, f)
 		writeOf(t, f, "x", b+"/b")
 		done := make(chan error, 1)
-		go func() { done <- first.Finish(Lane{"x", a}, keepNone) }()
+		go func() { done <- first.Finish(t.Context(), Lane{"x", a}, keepNone) }()
 		second := mustTake(t, f)
 		if err := <-done; err != nil {
 			t.Fatal(err)

@@ -11,32 +11,35 @@ import (
 // Take takes the records out of the file by renaming it; what is refused from
 // then on goes to a new one. Records of lanes that a Taken before has open go back
 // to the file, and so do lines that are no records. What an earlier process left
-// behind, and what could not be put back before, is put back first. It returns nil
-// if there is nothing to take. One Take at a time; others may have lanes open.
+// behind, and what could not be put back before, is put back first; a line of it that
+// cannot be read is passed over, and told of by Bad. It returns nil if there is nothing
+// to take. One Take at a time; others may have lanes open.
 //
 // When it fails, or ctx ends, the next Take begins with what is left over.
 func (f *File) Take(ctx context.Context) (*Taken, error) {
-	if err := f.putBackLeftOver(ctx); err != nil {
-		return nil, err
+	bad, err := f.putBackLeftOver(ctx)
+	if err != nil {
+		return nil, errors.Join(err, bad.err())
 	}
 	open := f.openLanes()
 	if len(open) > 0 {
 		// Without this look at it the file would be copied each time, in vain.
 		if some, err := hasOthers(ctx, f.path, open); err != nil || !some {
-			return nil, err
+			return nil, errors.Join(err, bad.err())
 		}
 	}
 	path, err := f.begin()
 	if path == "" || err != nil {
-		return nil, err
+		return nil, errors.Join(err, bad.err())
 	}
-	t := &Taken{file: f, path: path, lanes: map[Lane][]Entry{}}
+	t := &Taken{file: f, path: path, bad: bad, lanes: map[Lane][]Entry{}}
 	if t.f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("take the dead letters: %w", err)
 	}
 	back, err := t.index(ctx, open)
 	if err == nil {
-		err = t.putBack(ctx, back)
+		bad, err = t.putBack(ctx, back)
+		t.bad.addAll(bad)
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.f.Close())

@@ -101,7 +101,7 @@ func TestALaneIsTakenOnceAtATime(t *testing.T) {
 	}
 
 	// What a lane has kept can be taken at once, although others of its file are open.
-	if err := first.Finish(x, func(i int) bool { return i == 0 }); err != nil {
+	if err := first.Finish(t.Context(), x, func(i int) bool { return i == 0 }); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path, "d a")
@@ -109,7 +109,7 @@ func TestALaneIsTakenOnceAtATime(t *testing.T) {
 	third := mustTake(t, f)
 	wantNames(t, third, x, "d a")
 	wantNames(t, first, beta, "b")
-	if err := errors.Join(first.Finish(beta, keepNone), finish(second, keepAll), finish(third, keepNone)); err != nil {
+	if err := errors.Join(first.Finish(t.Context(), beta, keepNone), finish(second, keepAll), finish(third, keepNone)); err != nil {
 		t.Fatal(err)
 	}
 	if got := Files(path); len(got) != 1 {
@@ -124,10 +124,12 @@ func TestWhatIsLeftIsTakenNextTime(t *testing.T) {
 	f := mustOpen(t, path)
 	writeOf(t, f, "x", "alpha/a", "beta/b", "alpha/c")
 	taken := mustTake(t, f)
-	if err := taken.Leave(Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err != nil {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := taken.Finish(ended, Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err != nil {
 		t.Fatal(err)
 	}
-	if err := taken.Finish(Lane{"x", "beta"}, keepNone); err != nil {
+	if err := taken.Finish(t.Context(), Lane{"x", "beta"}, keepNone); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path+Suffix, "c")
@@ -154,7 +156,7 @@ func TestAFullDiskIsTriedAgain(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := taken.Finish(Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err == nil {
+	if err := taken.Finish(t.Context(), Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err == nil {
 		t.Error("Finish had nowhere to put it")
 	}
 	for range 2 {
@@ -168,7 +170,7 @@ func TestAFullDiskIsTriedAgain(t *testing.T) {
 	}
 	again := mustTake(t, f)
 	wantNames(t, again, Lane{"x", "alpha"}, "b")
-	if err := errors.Join(finish(again, keepNone), taken.Finish(Lane{"x", "beta"}, keepNone)); err != nil {
+	if err := errors.Join(finish(again, keepNone), taken.Finish(t.Context(), Lane{"x", "beta"}, keepNone)); err != nil {
 		t.Error(err)
 	}
 	if got := all(t, path); len(got) > 0 {
@@ -354,11 +356,13 @@ func TestNothingIsLostNorDoubled(t *testing.T) {
 				for _, name := range names {
 					kept[name] = rng.IntN(2) == 0
 				}
-				end := o.taken.Finish
+				end, cancel := context.WithCancel(t.Context())
 				if rng.IntN(4) == 0 {
-					end = o.taken.Leave
+					cancel()
 				}
-				if err := end(o.lane, func(i int) bool { return kept[names[i]] }); err != nil {
+				err = o.taken.Finish(end, o.lane, func(i int) bool { return kept[names[i]] })
+				cancel()
+				if err != nil {
 					t.Fatal(err)
 				}
 				want = slices.DeleteFunc(want, func(name string) bool { is, ours := kept[name]; return ours && !is })
@@ -379,7 +383,7 @@ func TestNothingIsLostNorDoubled(t *testing.T) {
 			}
 		}
 		for _, o := range open {
-			if err := o.taken.Finish(o.lane, keepNone); err != nil {
+			if err := o.taken.Finish(t.Context(), o.lane, keepNone); err != nil {
 				t.Fatal(err)
 			}
 		}

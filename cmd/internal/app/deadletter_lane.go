@@ -240,11 +240,7 @@ func (l *letterLane) end(ctx context.Context) error {
 	is := l.is
 	l.all, l.is, l.sent, l.offered = nil, nil, nil, nil // the counts are asked for until the retry ends
 	l.mu.Unlock()
-	end := l.r.taken.Finish
-	if ctx.Err() != nil {
-		end = l.r.taken.Leave
-	}
-	return end(l.of, func(i int) bool { return is[i] == isKept })
+	return l.r.taken.Finish(ctx, l.of, func(i int) bool { return is[i] == isKept })
 }
 
 // sleep returns after d, or when ctx ends.
