@@ -1,10 +1,12 @@
 package deadletter
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -70,5 +72,39 @@ func TestLanesEndDuringATake(t *testing.T) {
 		if got := Files(path); len(got) != 1 {
 			t.Fatalf("%d: there are %q", i, got)
 		}
+	}
+}
+
+// hooked is a context that calls something when it is asked whether it has ended.
+type hooked struct {
+	context.Context //nolint:containedctx // it is one
+	asked           func()
+}
+
+func (h hooked) Err() error {
+	h.asked()
+	return h.Context.Err()
+}
+
+// A lane ends while Take looks whether there is something of others: what is in the file of it
+// is taken.
+func TestALaneEndsWhileTakeLooks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead")
+	f := mustOpen(t, path)
+	writeOf(t, f, "x", "alpha/a")
+	first := mustTake(t, f)
+	writeOf(t, f, "x", "alpha/b")
+	ends := sync.OnceFunc(func() {
+		if err := first.Finish(context.Background(), Lane{"x", "alpha"}, keepNone); err != nil {
+			t.Error(err)
+		}
+	})
+	second, err := f.Take(hooked{t.Context(), ends})
+	if second == nil || err != nil {
+		t.Fatalf("%v, %v", second, err)
+	}
+	wantNames(t, second, Lane{"x", "alpha"}, "b")
+	if err := finish(second, keepNone); err != nil {
+		t.Error(err)
 	}
 }

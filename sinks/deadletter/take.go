@@ -24,10 +24,11 @@ func (f *File) Take(ctx context.Context) (*Taken, error) {
 	open := f.openLanes()
 	if len(open) > 0 {
 		// Without this look at it the file would be copied each time, in vain.
-		if some, err := hasOthers(ctx, f.path, open); err != nil || !some {
+		if some, err := f.hasOthers(ctx, open); err != nil || !some {
 			return nil, errors.Join(err, bad.err())
 		}
 	}
+	open = f.openLanes() // of which some may have ended meanwhile
 	path, err := f.begin()
 	if path == "" || err != nil {
 		return nil, errors.Join(err, bad.err())
@@ -65,9 +66,11 @@ func (f *File) openLanes() map[Lane]struct{} {
 	return open
 }
 
-// hasOthers reports whether a file holds records of other lanes than those.
-func hasOthers(ctx context.Context, path string, open map[Lane]struct{}) (bool, error) {
-	for l, err := range readLines(path) {
+// hasOthers reports whether the file holds records of other lanes than those that are open,
+// or of one that has ended while it looked.
+func (f *File) hasOthers(ctx context.Context, open map[Lane]struct{}) (bool, error) {
+	held := map[Lane]struct{}{}
+	for l, err := range readLines(f.path) {
 		if err == nil {
 			err = context.Cause(ctx)
 		}
@@ -79,6 +82,14 @@ func hasOthers(ctx context.Context, path string, open map[Lane]struct{}) (bool, 
 		}
 		lane, err := laneIn(l.text)
 		if _, is := open[lane]; err == nil && !is {
+			return true, nil
+		} else if err == nil {
+			held[lane] = struct{}{}
+		}
+	}
+	now := f.openLanes()
+	for lane := range held {
+		if _, is := now[lane]; !is {
 			return true, nil
 		}
 	}

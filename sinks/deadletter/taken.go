@@ -79,6 +79,13 @@ const mostTold = 20
 // read, which stay where they are, and what is wrong with the first of them.
 func (t *Taken) Bad() (n int, first []error) { return t.bad.n, t.bad.told }
 
+// Owes reports whether something of it could not be put back yet.
+func (t *Taken) Owes() bool {
+	t.file.mu.Lock()
+	defer t.file.mu.Unlock()
+	return t.left || len(t.stuck) > 0
+}
+
 // Record reads one record. The error says that it cannot be read, or is none: it is to be
 // kept then.
 func (t *Taken) Record(lane Lane, e Entry) (Record, error) {
