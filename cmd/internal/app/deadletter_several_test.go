@@ -373,3 +373,46 @@ func TestAThousandFullLanes(t *testing.T) {
 		})
 	}
 }
+
+// A letter that could not be put back is told of until it is, also after another retry.
+func TestALetterThatIsNotPutBackIsToldOf(t *testing.T) {
+	l := newLetters(t)
+	l.refuseOf("down", "a")
+	l.refuse("b")
+	l.answer["b"] = errors.New("gone fishing")
+	l.offer = func(name string) {
+		if name == "b" { // an editor joins it with what comes behind it
+			taken := l.path + deadletter.Suffix
+			text := must(os.ReadFile(taken))(t)
+			text[len(text)-1] = ' '
+			writeFile(t, taken, string(text))
+		}
+	}
+	first := l.dead.resend()
+	a := <-l.sent
+	// The lane has ended when its letters can be taken again.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for done := false; !done; <-tick.C {
+		l.dead.mu.Lock()
+		_, under := l.dead.lanes[deadletter.Lane{Sink: "fussy", Cluster: "alpha"}]
+		done = !under && len(l.dead.open) > 0
+		l.dead.mu.Unlock()
+	}
+	l.refuseOf("other", "c")
+	second := l.dead.resend()
+	l.ack(<-l.sent, "c")
+	l.wait(second)
+	if s := second.status(); s.State != isDone || s.Delivered != 1 || s.Earlier != 1 {
+		t.Errorf("status of the second %+v", s)
+	}
+	s := first.status()
+	if s.State != goingOn || !strings.Contains(s.Error, "could not be put back") {
+		t.Errorf("status of the first %+v", s)
+	}
+	l.ack(a, "a")
+	l.wait(first)
+	if line := lineOfResending(&s); !strings.Contains(line, "could not be put back") || !strings.Contains(line, "2 dead letters: 0 delivered") {
+		t.Errorf("the page says %q", line)
+	}
+}
