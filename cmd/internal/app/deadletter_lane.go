@@ -99,7 +99,7 @@ func newLetterLane(r *resending, of deadletter.Lane, all []deadletter.Entry) *le
 // run returns when it is known what became of all letters, or ctx ends. The error says that
 // those which are kept could not be put back.
 func (l *letterLane) run(ctx context.Context) error {
-	s := &share{room: l.r.room}
+	s := newShare(l.r.room)
 	deferred := l.first(ctx, s)
 	l.again(ctx, s, deferred)
 	s.giveBack()
@@ -110,20 +110,16 @@ func (l *letterLane) run(ctx context.Context) error {
 // first offers each record until it is sent, or it is known why it is not. It returns those
 // that are to be offered again.
 func (l *letterLane) first(ctx context.Context, s *share) (deferred []deferral) {
-	pause := shortestPause
 	for i := 0; i < len(l.all) && ctx.Err() == nil; {
 		why := l.offer(ctx, s, i, l.send)
 		if errors.Is(why, errGivesWay) {
-			s.giveBack()
-			pause = min(max(pause, 2*s.stood), longestPause)
-			sleep(ctx, pause)
-			pause *= 2
+			sleep(ctx, s.giveWay())
 			continue
 		}
 		if why != nil {
 			deferred = append(deferred, deferral{i, why})
 		}
-		pause = shortestPause
+		s.handedOver()
 		i++
 	}
 	return deferred

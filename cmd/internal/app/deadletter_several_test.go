@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -326,7 +328,7 @@ func TestAThousandFullLanes(t *testing.T) {
 		takes, want    time.Duration
 	}{
 		{1000, 16, 0, 17 * time.Second},
-		{250, 4, 10 * time.Millisecond, 50 * time.Second}, // in ten turns
+		{250, 4, 10 * time.Millisecond, 70 * time.Second}, // in ten turns
 	} {
 		lanes, records := tc.lanes, tc.records
 		synctest.Test(t, func(t *testing.T) {
@@ -414,5 +416,60 @@ func TestALetterThatIsNotPutBackIsToldOf(t *testing.T) {
 	l.wait(first)
 	if line := lineOfResending(&s); !strings.Contains(line, "could not be put back") || !strings.Contains(line, "2 dead letters: 0 delivered") {
 		t.Errorf("the page says %q", line)
+	}
+}
+
+// slowLane is a resender all of whose lanes are full, but for that of cluster "slow": it takes
+// long for each record.
+type slowLane struct {
+	takes time.Duration
+	got   atomic.Int64
+}
+
+func (s *slowLane) Redeliver(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Redelivery, error) {
+	takes := time.Duration(math.MaxInt64)
+	if e.Cluster == "slow" {
+		takes = s.takes
+	}
+	timer := time.NewTimer(takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		s.got.Add(1)
+		return nil, stream.ErrSuperseded
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *slowLane) RedeliverGhost(context.Context, string, *pipeline.Event) (*ledger.Redelivery, error) {
+	return nil, stream.ErrNotNow
+}
+
+// A lane that takes longer for a record than lanes hold their memory at first moves all the same.
+func TestASlowLaneBesideFullOnes(t *testing.T) {
+	for _, tc := range []struct {
+		takes time.Duration
+		want  int64 // after a quarter of an hour
+	}{{300 * time.Millisecond, 100}, {3 * time.Second, 10}} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLetters(t)
+			to := &slowLane{takes: tc.takes}
+			l.runTo(to, 4*leastLetterShare)
+			l.deadLetter("NAME")
+			line := string(must(os.ReadFile(l.path))(t))
+			var text strings.Builder
+			for i := range 250 {
+				for _, cluster := range []string{"slow", fmt.Sprint("full", i)} {
+					text.WriteString(strings.NewReplacer("alpha", cluster, "NAME", fmt.Sprint("n", i)).Replace(line))
+				}
+			}
+			writeFile(t, l.path, text.String())
+			l.dead.resend()
+			time.Sleep(15 * time.Minute)
+			if got := to.got.Load(); got < tc.want {
+				t.Errorf("%v each: %d letters are handed over, want %d", tc.takes, got, tc.want)
+			}
+		})
 	}
 }
