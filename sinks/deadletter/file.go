@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +41,16 @@ func Files(path string) (all []string) {
 		}
 	}
 	return append(all, path)
+}
+
+// isTaken reports whether a file has the name of one that was taken.
+func isTaken(path string) bool {
+	_, n, ok := strings.Cut(filepath.Base(path), Suffix)
+	if ok && n != "" {
+		_, err := strconv.ParseUint(strings.TrimPrefix(n, "."), 10, 8)
+		ok = n[0] == '.' && err == nil
+	}
+	return ok
 }
 
 // isThere reports whether something has that name. What cannot be told may be there.

@@ -96,7 +96,7 @@ func (f *File) putBackFile(ctx context.Context, path string) (bad badLines, err 
 
 // lines returns all that is not done.
 func (t *Taken) lines(ctx context.Context) (all []Entry, err error) {
-	for l, err := range readLines(t.path) {
+	for l, err := range readLines(t.path, true) {
 		var e Entry
 		if err == nil {
 			e, err = entryOf(l)

@@ -70,7 +70,7 @@ func (f *File) openLanes() map[Lane]struct{} {
 // or of one that has ended while it looked.
 func (f *File) hasOthers(ctx context.Context, open map[Lane]struct{}) (bool, error) {
 	held := map[Lane]struct{}{}
-	for l, err := range readLines(f.path) {
+	for l, err := range readLines(f.path, false) {
 		if err == nil {
 			err = context.Cause(ctx)
 		}

@@ -171,7 +171,7 @@ func remove(f *File, path string) error {
 // index notes where the records of all lanes are but of those that are open. It returns
 // what is to be put back.
 func (t *Taken) index(ctx context.Context, open map[Lane]struct{}) (back []Entry, err error) {
-	for l, err := range readLines(t.path) {
+	for l, err := range readLines(t.path, false) { // nothing is done yet
 		var e Entry
 		if err == nil {
 			e, err = entryOf(l)

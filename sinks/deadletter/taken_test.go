@@ -183,7 +183,7 @@ func TestWhatIsNoRecordGoesBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead")
 	f := mustOpen(t, path)
 	mustWrite(t, f, "a")
-	const junk = "by hand\n \t\n{}\n\x18 also by hand\n"
+	const junk, kept = "by hand\n \t\n{}\n\x18 also by hand\n", "by hand\n{}\n\x18 also by hand\n"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -192,11 +192,11 @@ func TestWhatIsNoRecordGoesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken := mustTake(t, f)
-	if n, told := taken.Bad(); n != 2 || len(told) != 2 || !strings.Contains(told[1].Error(), "line 3") {
+	if n, told := taken.Bad(); n != 3 || len(told) != 3 || !strings.Contains(told[1].Error(), "line 3") {
 		t.Errorf("%d lines: %v", n, told)
 	}
 	wantNames(t, taken, Lane{"file:x", "alpha"}, "a")
-	if got, err := os.ReadFile(path); err != nil || string(got) != "by hand\n{}\n" {
+	if got, err := os.ReadFile(path); err != nil || string(got) != kept {
 		t.Errorf("%q, %v", got, err)
 	}
 	if err := finish(taken, keepNone); err != nil {
@@ -207,7 +207,7 @@ func TestWhatIsNoRecordGoesBack(t *testing.T) {
 	if taken = mustTake(t, f); len(taken.Lanes()) != 0 {
 		t.Errorf("lanes %v", taken.Lanes())
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "by hand\n{}\n" || len(Files(path)) != 1 {
+	if got, err := os.ReadFile(path); err != nil || string(got) != kept || len(Files(path)) != 1 {
 		t.Errorf("%q, %v, %v", got, err, Files(path))
 	}
 }
