@@ -25,6 +25,8 @@ type letterLane struct {
 	of  deadletter.Lane
 	all []deadletter.Entry // of first and again
 
+	whys []error // why letters are deferred
+
 	mu     sync.Mutex // before that of r
 	n      int        // len(all)
 	counts letterCounts
@@ -34,7 +36,12 @@ type letterLane struct {
 	sent    map[letterKey][]*letter
 	sending *letter
 	offered map[letterID]struct{}
+	// settleAt is how long sent becomes before what is settled is dropped from it.
+	settleAt int
 }
+
+// leastSettled is the least for that.
+const leastSettled = 1024
 
 // letterState is what became of a letter.
 type letterState uint8
@@ -92,7 +99,7 @@ type letter struct {
 func newLetterLane(r *resending, of deadletter.Lane, all []deadletter.Entry) *letterLane {
 	return &letterLane{
 		r: r, of: of, all: all, n: len(all), is: make([]letterState, len(all)),
-		sent: map[letterKey][]*letter{}, offered: map[letterID]struct{}{},
+		sent: map[letterKey][]*letter{}, offered: map[letterID]struct{}{}, settleAt: leastSettled,
 	}
 }
 
@@ -117,7 +124,7 @@ func (l *letterLane) first(ctx context.Context, s *share) (deferred []deferral) 
 			continue
 		}
 		if why != nil {
-			deferred = append(deferred, deferral{i, why})
+			deferred = append(deferred, l.deferral(i, why))
 		}
 		s.handedOver()
 		i++
@@ -168,8 +175,9 @@ func (l *letterLane) offer(ctx context.Context, s *share, i int, send func(conte
 		l.settleLocked(to.key)
 		l.sent[to.key] = append(l.sent[to.key], to)
 		l.offered[id] = struct{}{}
-		if len(l.offered)%1024 == 0 {
+		if len(l.sent) >= l.settleAt { // seldom enough to look at each a few times only
 			l.settleAllLocked()
+			l.settleAt = max(leastSettled, 2*len(l.sent))
 		}
 	}
 	l.mu.Unlock()
