@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,16 @@ func Files(path string) (all []string) {
 	return append(all, path)
 }
 
+// isTaken reports whether a file has the name of one that was taken.
+func isTaken(path string) bool {
+	_, n, ok := strings.Cut(filepath.Base(path), Suffix)
+	if ok && n != "" {
+		_, err := strconv.ParseUint(strings.TrimPrefix(n, "."), 10, 8)
+		ok = n[0] == '.' && err == nil
+	}
+	return ok
+}
+
 // isThere reports whether something has that name. What cannot be told may be there.
 func isThere(path string) bool {
 	_, err := os.Lstat(path)
@@ -55,10 +66,13 @@ type File struct {
 	// during I/O.
 	turn  chan struct{}
 	lines *lines.File
+	// back is held, before turn, by the one that puts lines back, for all in the line.
+	back chan struct{}
 
-	mu    sync.Mutex
-	taken map[string]*Taken // by path; they have not ended
-	open  map[Lane]struct{} // of all of them
+	mu      sync.Mutex
+	taken   map[string]*Taken // by path; they have not ended
+	open    map[Lane]struct{} // of all of them
+	putting []*putting        // the line of those that put lines back
 }
 
 // Open opens the file for appending. It creates the file, readable by its
@@ -75,7 +89,8 @@ func Open(path string) (*File, error) {
 		return nil, err
 	}
 	return &File{
-		path: path, turn: make(chan struct{}, 1), lines: l, taken: map[string]*Taken{}, open: map[Lane]struct{}{},
+		path: path, turn: make(chan struct{}, 1), lines: l, back: make(chan struct{}, 1),
+		taken: map[string]*Taken{}, open: map[Lane]struct{}{},
 	}, nil
 }
 

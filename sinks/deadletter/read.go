@@ -17,7 +17,7 @@ import (
 // use.
 func Read(path string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for l, err := range readLines(path) {
+		for l, err := range readLines(path, isTaken(path)) {
 			if err != nil {
 				yield(Record{}, err)
 				return
@@ -40,7 +40,7 @@ func Read(path string) iter.Seq2[Record, error] {
 // what somebody writes by hand.
 const done = 0x18 // CAN, of ASCII
 
-// line is one that is neither blank nor done; text ends with its line end and is
+// line is one that is not blank; text ends with its line end and is
 // valid until the next one is read.
 type line struct {
 	number int // from 1
@@ -48,10 +48,11 @@ type line struct {
 	text   []byte
 }
 
-// readLines returns the lines of a file. An error is the last thing that it
+// readLines returns the lines of a file, but for those that are done, which is for a file
+// that was taken: in another one such a line is no record. An error is the last thing that it
 // returns. A last line without a line end is left out: nobody was told that it
 // is there.
-func readLines(path string) iter.Seq2[line, error] {
+func readLines(path string, taken bool) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -69,7 +70,7 @@ func readLines(path string) iter.Seq2[line, error] {
 				}
 				return
 			}
-			if l.text[0] == done || len(bytes.TrimSpace(l.text)) == 0 {
+			if taken && l.text[0] == done || len(bytes.TrimSpace(l.text)) == 0 {
 				continue
 			}
 			if !yield(l, nil) {

@@ -11,32 +11,36 @@ import (
 // Take takes the records out of the file by renaming it; what is refused from
 // then on goes to a new one. Records of lanes that a Taken before has open go back
 // to the file, and so do lines that are no records. What an earlier process left
-// behind, and what could not be put back before, is put back first. It returns nil
-// if there is nothing to take. One Take at a time; others may have lanes open.
+// behind, and what could not be put back before, is put back first; a line of it that
+// cannot be read is passed over, and told of by Bad. It returns nil if there is nothing
+// to take. One Take at a time; others may have lanes open.
 //
 // When it fails, or ctx ends, the next Take begins with what is left over.
 func (f *File) Take(ctx context.Context) (*Taken, error) {
-	if err := f.putBackLeftOver(ctx); err != nil {
-		return nil, err
+	bad, err := f.putBackLeftOver(ctx)
+	if err != nil {
+		return nil, errors.Join(err, bad.err())
 	}
 	open := f.openLanes()
 	if len(open) > 0 {
 		// Without this look at it the file would be copied each time, in vain.
-		if some, err := hasOthers(ctx, f.path, open); err != nil || !some {
-			return nil, err
+		if some, err := f.hasOthers(ctx, open); err != nil || !some {
+			return nil, errors.Join(err, bad.err())
 		}
 	}
+	open = f.openLanes() // of which some may have ended meanwhile
 	path, err := f.begin()
 	if path == "" || err != nil {
-		return nil, err
+		return nil, errors.Join(err, bad.err())
 	}
-	t := &Taken{file: f, path: path, lanes: map[Lane][]Entry{}}
+	t := &Taken{file: f, path: path, bad: bad, lanes: map[Lane][]Entry{}}
 	if t.f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("take the dead letters: %w", err)
 	}
 	back, err := t.index(ctx, open)
 	if err == nil {
-		err = t.putBack(ctx, back)
+		bad, err = t.putBack(ctx, back)
+		t.bad.addAll(bad)
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.f.Close())
@@ -62,9 +66,11 @@ func (f *File) openLanes() map[Lane]struct{} {
 	return open
 }
 
-// hasOthers reports whether a file holds records of other lanes than those.
-func hasOthers(ctx context.Context, path string, open map[Lane]struct{}) (bool, error) {
-	for l, err := range readLines(path) {
+// hasOthers reports whether the file holds records of other lanes than those that are open,
+// or of one that has ended while it looked.
+func (f *File) hasOthers(ctx context.Context, open map[Lane]struct{}) (bool, error) {
+	held := map[Lane]struct{}{}
+	for l, err := range readLines(f.path, false) {
 		if err == nil {
 			err = context.Cause(ctx)
 		}
@@ -76,6 +82,14 @@ func hasOthers(ctx context.Context, path string, open map[Lane]struct{}) (bool, 
 		}
 		lane, err := laneIn(l.text)
 		if _, is := open[lane]; err == nil && !is {
+			return true, nil
+		} else if err == nil {
+			held[lane] = struct{}{}
+		}
+	}
+	now := f.openLanes()
+	for lane := range held {
+		if _, is := now[lane]; !is {
 			return true, nil
 		}
 	}
@@ -94,7 +108,7 @@ func (f *File) begin() (string, error) {
 		return "", fmt.Errorf("look for dead letters: %w", err)
 	}
 	n := 1
-	for n <= mostTaken && isThere(takenPath(f.path, n)) {
+	for n <= mostTaken && f.isUsed(takenPath(f.path, n)) {
 		n++
 	}
 	if n > mostTaken {
@@ -109,6 +123,16 @@ func (f *File) begin() (string, error) {
 		return "", errors.Join(fmt.Errorf("begin a new file of dead letters: %w", err), os.Rename(path, f.path))
 	}
 	return path, nil
+}
+
+// isUsed reports whether a Taken has that name, or something else has it. The name of one that
+// is being removed is used until that is done: who removes it goes by the name. Only Take uses
+// names, so that one which is free stays so.
+func (f *File) isUsed(path string) bool {
+	f.mu.Lock()
+	_, is := f.taken[path]
+	f.mu.Unlock()
+	return is || isThere(path)
 }
 
 // renew opens the path anew, for the caller, who has the turn.

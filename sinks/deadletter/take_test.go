@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func mustTake(t *testing.T, f *File) *Taken {
 // finish ends all lanes, of which there is one in most tests.
 func finish(taken *Taken, keep func(i int) bool) (err error) {
 	for lane := range taken.Lanes() {
-		err = errors.Join(err, taken.Finish(lane, keep))
+		err = errors.Join(err, taken.Finish(context.Background(), lane, keep))
 	}
 	return err
 }

@@ -49,20 +49,19 @@ func entryOf(l line) (Entry, error) {
 func (e Entry) Size() int64 { return int64(e.size) }
 
 // Taken is what was taken out of the file to be sent again: all records of some lanes.
-// Each lane is open until Finish or Leave is called for it, once. With the last one
+// Each lane is open until Finish is called for it, once. With the last one
 // the file is removed. Any goroutine may use it.
 type Taken struct {
 	file *File
 	path string
 	f    *os.File
-	bad  int
-	told []error
+	bad  badLines
 
 	// Of file.mu:
 	lanes map[Lane][]Entry // those that are open
 	users int              // as many, and others that read it
 	stuck []Entry          // they could not be put back
-	left  bool             // it stays, for the next Take
+	left  bool             // something in it stays, for a Take after its end
 }
 
 // Lanes returns the open lanes and where their records are, in the order written. The
@@ -76,9 +75,16 @@ func (t *Taken) Lanes() map[Lane][]Entry {
 // mostTold bounds how many lines that are no records are told of, of each Take.
 const mostTold = 20
 
-// Bad returns how many lines were no records, which are in the file again, and what
-// is wrong with the first of them.
-func (t *Taken) Bad() (n int, first []error) { return t.bad, t.told }
+// Bad returns how many lines were no records, which are in the file again, or could not be
+// read, which stay where they are, and what is wrong with the first of them.
+func (t *Taken) Bad() (n int, first []error) { return t.bad.n, t.bad.told }
+
+// Owes reports whether something of it could not be put back yet.
+func (t *Taken) Owes() bool {
+	t.file.mu.Lock()
+	defer t.file.mu.Unlock()
+	return t.left || len(t.stuck) > 0
+}
 
 // Record reads one record. The error says that it cannot be read, or is none: it is to be
 // kept then.
@@ -99,18 +105,9 @@ func (t *Taken) Record(lane Lane, e Entry) (Record, error) {
 
 // Finish ends a lane: the records that keep wants kept, by their place in the lane, are
 // put back into the file, and the others are gone. When it fails, those are put back by
-// the next Take.
-func (t *Taken) Finish(lane Lane, keep func(i int) bool) error {
-	return t.end(lane, keep, true)
-}
-
-// Leave is Finish, but what is kept stays where it is, for the next Take. It takes no
-// time, for a program that ends.
-func (t *Taken) Leave(lane Lane, keep func(i int) bool) error {
-	return t.end(lane, keep, false)
-}
-
-func (t *Taken) end(lane Lane, keep func(i int) bool, back bool) error {
+// the next Take. What is not put back when ctx ends stays where it is, for the next Take
+// too; that is no error. If it has ended already, Finish takes no time.
+func (t *Taken) Finish(ctx context.Context, lane Lane, keep func(i int) bool) error {
 	t.file.mu.Lock()
 	all := t.lanes[lane]
 	t.file.mu.Unlock()
@@ -126,12 +123,16 @@ func (t *Taken) end(lane Lane, keep func(i int) bool, back bool) error {
 		}
 		kept = append(kept, e)
 	}
-	if back {
-		err = errors.Join(err, t.putBack(context.Background(), kept))
-		kept = nil // it has noted those that it could not put back
+	stays := ctx.Err() != nil
+	if !stays {
+		bad, failed := t.putBack(ctx, kept)
+		if ctx.Err() != nil && errors.Is(failed, context.Cause(ctx)) {
+			failed = nil
+		}
+		err = errors.Join(err, failed, bad.err())
 	}
 	t.file.mu.Lock()
-	t.left = t.left || len(kept) > 0 || !back
+	t.left = t.left || stays
 	delete(t.lanes, lane)
 	delete(t.file.open, lane)
 	t.file.mu.Unlock()
@@ -170,7 +171,7 @@ func remove(f *File, path string) error {
 // index notes where the records of all lanes are but of those that are open. It returns
 // what is to be put back.
 func (t *Taken) index(ctx context.Context, open map[Lane]struct{}) (back []Entry, err error) {
-	for l, err := range readLines(t.path) {
+	for l, err := range readLines(t.path, false) { // nothing is done yet
 		var e Entry
 		if err == nil {
 			e, err = entryOf(l)
@@ -184,9 +185,7 @@ func (t *Taken) index(ctx context.Context, open map[Lane]struct{}) (back []Entry
 		lane, err := laneIn(l.text)
 		switch _, is := open[lane]; {
 		case err != nil:
-			if t.bad++; len(t.told) < mostTold {
-				t.told = append(t.told, fmt.Errorf("%q, line %d is no dead letter: %w", t.path, l.number, err))
-			}
+			t.bad.add(fmt.Errorf("%q, line %d is no dead letter: %w", t.path, l.number, err))
 			back = append(back, e)
 		case is:
 			back = append(back, e)

@@ -101,7 +101,7 @@ func TestALaneIsTakenOnceAtATime(t *testing.T) {
 	}
 
 	// What a lane has kept can be taken at once, although others of its file are open.
-	if err := first.Finish(x, func(i int) bool { return i == 0 }); err != nil {
+	if err := first.Finish(t.Context(), x, func(i int) bool { return i == 0 }); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path, "d a")
@@ -109,7 +109,7 @@ func TestALaneIsTakenOnceAtATime(t *testing.T) {
 	third := mustTake(t, f)
 	wantNames(t, third, x, "d a")
 	wantNames(t, first, beta, "b")
-	if err := errors.Join(first.Finish(beta, keepNone), finish(second, keepAll), finish(third, keepNone)); err != nil {
+	if err := errors.Join(first.Finish(t.Context(), beta, keepNone), finish(second, keepAll), finish(third, keepNone)); err != nil {
 		t.Fatal(err)
 	}
 	if got := Files(path); len(got) != 1 {
@@ -124,10 +124,12 @@ func TestWhatIsLeftIsTakenNextTime(t *testing.T) {
 	f := mustOpen(t, path)
 	writeOf(t, f, "x", "alpha/a", "beta/b", "alpha/c")
 	taken := mustTake(t, f)
-	if err := taken.Leave(Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err != nil {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := taken.Finish(ended, Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err != nil {
 		t.Fatal(err)
 	}
-	if err := taken.Finish(Lane{"x", "beta"}, keepNone); err != nil {
+	if err := taken.Finish(t.Context(), Lane{"x", "beta"}, keepNone); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, path+Suffix, "c")
@@ -154,7 +156,7 @@ func TestAFullDiskIsTriedAgain(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := taken.Finish(Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err == nil {
+	if err := taken.Finish(t.Context(), Lane{"x", "alpha"}, func(i int) bool { return i == 1 }); err == nil {
 		t.Error("Finish had nowhere to put it")
 	}
 	for range 2 {
@@ -168,7 +170,7 @@ func TestAFullDiskIsTriedAgain(t *testing.T) {
 	}
 	again := mustTake(t, f)
 	wantNames(t, again, Lane{"x", "alpha"}, "b")
-	if err := errors.Join(finish(again, keepNone), taken.Finish(Lane{"x", "beta"}, keepNone)); err != nil {
+	if err := errors.Join(finish(again, keepNone), taken.Finish(t.Context(), Lane{"x", "beta"}, keepNone)); err != nil {
 		t.Error(err)
 	}
 	if got := all(t, path); len(got) > 0 {
@@ -181,7 +183,7 @@ func TestWhatIsNoRecordGoesBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dead")
 	f := mustOpen(t, path)
 	mustWrite(t, f, "a")
-	const junk = "by hand\n \t\n{}\n\x18 also by hand\n"
+	const junk, kept = "by hand\n \t\n{}\n\x18 also by hand\n", "by hand\n{}\n\x18 also by hand\n"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -190,11 +192,11 @@ func TestWhatIsNoRecordGoesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken := mustTake(t, f)
-	if n, told := taken.Bad(); n != 2 || len(told) != 2 || !strings.Contains(told[1].Error(), "line 3") {
+	if n, told := taken.Bad(); n != 3 || len(told) != 3 || !strings.Contains(told[1].Error(), "line 3") {
 		t.Errorf("%d lines: %v", n, told)
 	}
 	wantNames(t, taken, Lane{"file:x", "alpha"}, "a")
-	if got, err := os.ReadFile(path); err != nil || string(got) != "by hand\n{}\n" {
+	if got, err := os.ReadFile(path); err != nil || string(got) != kept {
 		t.Errorf("%q, %v", got, err)
 	}
 	if err := finish(taken, keepNone); err != nil {
@@ -205,7 +207,7 @@ func TestWhatIsNoRecordGoesBack(t *testing.T) {
 	if taken = mustTake(t, f); len(taken.Lanes()) != 0 {
 		t.Errorf("lanes %v", taken.Lanes())
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "by hand\n{}\n" || len(Files(path)) != 1 {
+	if got, err := os.ReadFile(path); err != nil || string(got) != kept || len(Files(path)) != 1 {
 		t.Errorf("%q, %v, %v", got, err, Files(path))
 	}
 }
@@ -354,11 +356,13 @@ func TestNothingIsLostNorDoubled(t *testing.T) {
 				for _, name := range names {
 					kept[name] = rng.IntN(2) == 0
 				}
-				end := o.taken.Finish
+				end, cancel := context.WithCancel(t.Context())
 				if rng.IntN(4) == 0 {
-					end = o.taken.Leave
+					cancel()
 				}
-				if err := end(o.lane, func(i int) bool { return kept[names[i]] }); err != nil {
+				err = o.taken.Finish(end, o.lane, func(i int) bool { return kept[names[i]] })
+				cancel()
+				if err != nil {
 					t.Fatal(err)
 				}
 				want = slices.DeleteFunc(want, func(name string) bool { is, ours := kept[name]; return ours && !is })
@@ -379,7 +383,7 @@ func TestNothingIsLostNorDoubled(t *testing.T) {
 			}
 		}
 		for _, o := range open {
-			if err := o.taken.Finish(o.lane, keepNone); err != nil {
+			if err := o.taken.Finish(t.Context(), o.lane, keepNone); err != nil {
 				t.Fatal(err)
 			}
 		}

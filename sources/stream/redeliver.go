@@ -24,6 +24,8 @@ var (
 	ErrNameTaken = ledger.ErrNameTaken
 	// ErrNotNow says that it may be tried again in a moment.
 	ErrNotNow = ledger.ErrNotNow
+	// ErrNoneNow is an ErrNotNow for all that the stream follows; its text names that.
+	ErrNoneNow = fmt.Errorf("%w, as nothing of its resource can", ErrNotNow)
 )
 
 // Follows reports whether the stream is the one that follows an object. It is
@@ -47,9 +49,13 @@ func (s *Stream) Redeliver(ctx context.Context, route string, e *pipeline.Event)
 		return nil, err
 	}
 	if _, ok := cursor.Start(); !ok {
-		err := fmt.Errorf("what there is in cluster %q is not known yet: its snapshot is not complete", s.cluster)
+		where := ""
+		if s.spec.Namespace != "" {
+			where = fmt.Sprintf("namespace %q of ", s.spec.Namespace)
+		}
+		err := fmt.Errorf("what there is of %q in %scluster %q is not known yet: its snapshot is not complete", e.Key().Resource, where, s.cluster)
 		if st := s.Status(); st.Connected() {
-			err = fmt.Errorf("%w: %w", ErrNotNow, err)
+			err = fmt.Errorf("%w: %w", ErrNoneNow, err)
 		}
 		return nil, err
 	}

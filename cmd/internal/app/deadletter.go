@@ -143,6 +143,11 @@ func (d *deadLetters) run(ctx context.Context, to resender) error {
 // begin takes what there is for the order, and returns it; nil: nothing. While it takes, others
 // join the order.
 func (d *deadLetters) begin(ctx context.Context, to resender, room *room) *resending {
+	d.mu.Lock()
+	under := slices.Clone(d.open) // one that ends during the Take is told of, too
+	d.mu.Unlock()
+	owed := slices.Clone(under)
+	owed = slices.DeleteFunc(owed, func(r *resending) bool { return !r.taken.Owes() })
 	taken, err := d.file.Take(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = errStops
@@ -151,10 +156,12 @@ func (d *deadLetters) begin(ctx context.Context, to resender, room *room) *resen
 	defer d.mu.Unlock()
 	o := d.next
 	d.next = nil
-	o.under, o.err = slices.Clone(d.open), err
+	o.under, o.err = under, err
 	if err == nil {
-		for _, r := range d.open {
-			r.forgive()
+		for _, r := range owed {
+			if !r.taken.Owes() {
+				r.forgive()
+			}
 		}
 		if taken != nil {
 			o.own = newResending(taken, to, &d.ghosts, room)

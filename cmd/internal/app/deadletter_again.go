@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
@@ -26,11 +27,28 @@ var errNotWithin = fmt.Errorf("it was not accepted within %v; try again", againF
 
 // deferral is a record that is to be offered again. Its body is not in memory.
 type deferral struct {
-	i   int // its place in the lane
-	why error
+	i   int   // its place in the lane
+	why error // shared by all that have the same
 }
 
 func (d deferral) isGhost() bool { return errors.Is(d.why, stream.ErrNameTaken) }
+
+// deferral returns one. Letters share the errors that say the same, up to maxReasons.
+func (l *letterLane) deferral(i int, why error) deferral {
+	text := why.Error()
+	known := slices.IndexFunc(l.whys, func(other error) bool { return other.Error() == text })
+	switch {
+	case known >= 0:
+		why = l.whys[known]
+	case len(l.whys) < maxReasons:
+		l.whys = append(l.whys, why)
+	case errors.Is(why, stream.ErrNameTaken):
+		why = stream.ErrNameTaken
+	default:
+		why = stream.ErrNotNow
+	}
+	return deferral{i, why}
+}
 
 // again offers what is deferred until nothing is, its time is over, or ctx ends.
 func (l *letterLane) again(ctx context.Context, s *share, deferred []deferral) {
@@ -54,13 +72,20 @@ func (l *letterLane) again(ctx context.Context, s *share, deferred []deferral) {
 }
 
 // round offers what is deferred once, and returns what still is. Deletions that take a snapshot
-// come first: so they share it, and what waits for room does not delay it.
+// come first: so they share it, and what waits for room does not delay it. Of letters that wait
+// for the same thing, such as a snapshot of their resource, one is offered, and the others only
+// if that one need not wait any more.
 func (l *letterLane) round(ctx context.Context, s *share, deferred []deferral, until time.Time) (left []deferral) {
 	limit, cancel := context.WithDeadlineCause(ctx, until, errNotWithin)
 	defer cancel()
+	var none []error // what nothing can be sent for, in this round
 	for _, ghosts := range []bool{true, false} {
 		for _, d := range deferred {
 			if d.isGhost() != ghosts || ctx.Err() != nil {
+				continue
+			}
+			if slices.Contains(none, d.why) {
+				left = append(left, d)
 				continue
 			}
 			why := l.offer(limit, s, d.i, func(ctx context.Context, record *deadletter.Record, to *letter) error {
@@ -71,7 +96,11 @@ func (l *letterLane) round(ctx context.Context, s *share, deferred []deferral, u
 				s.giveBack()
 				left = append(left, d)
 			case why != nil:
-				left = append(left, deferral{d.i, why})
+				again := l.deferral(d.i, why)
+				left = append(left, again)
+				if errors.Is(again.why, stream.ErrNoneNow) {
+					none = append(none, again.why)
+				}
 			}
 		}
 	}

@@ -181,3 +181,49 @@ func TestNotedGhostsAreBounded(t *testing.T) {
 		t.Errorf("%d are counted after one was taken", n.n)
 	}
 }
+
+// Of letters that wait for the same snapshot one is offered in each round, and they share an error.
+func TestOneLetterAsksForASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const letters = 100
+		l := newLetters(t)
+		offers := 0
+		l.offer = func(string) { offers++ }
+		for i := range letters {
+			name := fmt.Sprint("n", i)
+			l.deadLetter(name)
+			l.answer[name] = fmt.Errorf("%w: of pods", stream.ErrNoneNow)
+		}
+		l.refuse("busy") // another object's state is on its way: that says nothing of others
+		l.answer["busy"] = stream.ErrNotNow
+		o := l.dead.resend()
+		synctest.Wait()
+		first := offers
+		time.Sleep(5 * againEvery)
+		synctest.Wait()
+		if n := offers - first; n > 2*6 {
+			t.Errorf("%d offers in 5 s", n)
+		}
+		for name := range l.answer {
+			l.answer[name] = stream.ErrSuperseded
+		}
+		l.wait(o)
+		if s := o.status(); s.Superseded != letters+1 {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestDeferredLettersShareTheirErrors(t *testing.T) {
+	l := &letterLane{}
+	for i := range 10 * maxReasons {
+		why := fmt.Errorf("%w: reason %d", stream.ErrNameTaken, i%maxReasons)
+		first, again := l.deferral(i, why), l.deferral(i, fmt.Errorf("%w: reason %d", stream.ErrNameTaken, i%maxReasons))
+		if first.why != again.why || !first.isGhost() { //nolint:errorlint // the same one is asked for
+			t.Fatalf("%v and %v", first, again)
+		}
+	}
+	if d := l.deferral(0, fmt.Errorf("%w: one more", stream.ErrNameTaken)); d.why != stream.ErrNameTaken || len(l.whys) != maxReasons { //nolint:errorlint // as above
+		t.Errorf("%v, of %d", d, len(l.whys))
+	}
+}

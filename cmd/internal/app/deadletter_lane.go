@@ -25,6 +25,8 @@ type letterLane struct {
 	of  deadletter.Lane
 	all []deadletter.Entry // of first and again
 
+	whys []error // why letters are deferred
+
 	mu     sync.Mutex // before that of r
 	n      int        // len(all)
 	counts letterCounts
@@ -34,7 +36,12 @@ type letterLane struct {
 	sent    map[letterKey][]*letter
 	sending *letter
 	offered map[letterID]struct{}
+	// settleAt is how long sent becomes before what is settled is dropped from it.
+	settleAt int
 }
+
+// leastSettled is the least for that.
+const leastSettled = 1024
 
 // letterState is what became of a letter.
 type letterState uint8
@@ -92,14 +99,14 @@ type letter struct {
 func newLetterLane(r *resending, of deadletter.Lane, all []deadletter.Entry) *letterLane {
 	return &letterLane{
 		r: r, of: of, all: all, n: len(all), is: make([]letterState, len(all)),
-		sent: map[letterKey][]*letter{}, offered: map[letterID]struct{}{},
+		sent: map[letterKey][]*letter{}, offered: map[letterID]struct{}{}, settleAt: leastSettled,
 	}
 }
 
 // run returns when it is known what became of all letters, or ctx ends. The error says that
 // those which are kept could not be put back.
 func (l *letterLane) run(ctx context.Context) error {
-	s := &share{room: l.r.room}
+	s := newShare(l.r.room)
 	deferred := l.first(ctx, s)
 	l.again(ctx, s, deferred)
 	s.giveBack()
@@ -110,20 +117,16 @@ func (l *letterLane) run(ctx context.Context) error {
 // first offers each record until it is sent, or it is known why it is not. It returns those
 // that are to be offered again.
 func (l *letterLane) first(ctx context.Context, s *share) (deferred []deferral) {
-	pause := shortestPause
 	for i := 0; i < len(l.all) && ctx.Err() == nil; {
 		why := l.offer(ctx, s, i, l.send)
 		if errors.Is(why, errGivesWay) {
-			s.giveBack()
-			pause = min(max(pause, 2*s.stood), longestPause)
-			sleep(ctx, pause)
-			pause *= 2
+			sleep(ctx, s.giveWay())
 			continue
 		}
 		if why != nil {
-			deferred = append(deferred, deferral{i, why})
+			deferred = append(deferred, l.deferral(i, why))
 		}
-		pause = shortestPause
+		s.handedOver()
 		i++
 	}
 	return deferred
@@ -172,8 +175,9 @@ func (l *letterLane) offer(ctx context.Context, s *share, i int, send func(conte
 		l.settleLocked(to.key)
 		l.sent[to.key] = append(l.sent[to.key], to)
 		l.offered[id] = struct{}{}
-		if len(l.offered)%1024 == 0 {
+		if len(l.sent) >= l.settleAt { // seldom enough to look at each a few times only
 			l.settleAllLocked()
+			l.settleAt = max(leastSettled, 2*len(l.sent))
 		}
 	}
 	l.mu.Unlock()
@@ -240,11 +244,7 @@ func (l *letterLane) end(ctx context.Context) error {
 	is := l.is
 	l.all, l.is, l.sent, l.offered = nil, nil, nil, nil // the counts are asked for until the retry ends
 	l.mu.Unlock()
-	end := l.r.taken.Finish
-	if ctx.Err() != nil {
-		end = l.r.taken.Leave
-	}
-	return end(l.of, func(i int) bool { return is[i] == isKept })
+	return l.r.taken.Finish(ctx, l.of, func(i int) bool { return is[i] == isKept })
 }
 
 // sleep returns after d, or when ctx ends.

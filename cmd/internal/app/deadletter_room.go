@@ -21,6 +21,12 @@ const (
 	// have room, and others wait for a share: 1,000 lanes that are full, with records of 1 MiB,
 	// hold a share for 16 s together.
 	lanePatience = 250 * time.Millisecond
+	// A lane that moves slowly takes longer for each record, and one that is full is like it: so
+	// it may hold its share for twice as long each time that it was in vain, up to this.
+	longestPatience = 4 * time.Second
+	// Then it waits for so many times as long before it asks for a share again, if it has stood
+	// in line for that one. So 1,000 full lanes do not fill the line.
+	pauseOfPatience = 60
 	// laneTurn is how long a lane that moves holds its share while others wait for one.
 	laneTurn = time.Second
 	// A lane that gave its share back waits that long before it asks for one again: outside
@@ -82,7 +88,28 @@ type share struct {
 	bytes int64
 	since time.Time     // when it got it
 	stood time.Duration // in line, for that
+
+	patience time.Duration // how long a record may wait for the lane, while others wait for a share
+	pause    time.Duration // the last one, since a record was handed over
 }
+
+func newShare(of *room) *share { return &share{room: of, patience: lanePatience} }
+
+// giveWay gives it back, since a record could not be handed over, and returns how long the lane
+// is to wait before it asks for one again.
+func (s *share) giveWay() time.Duration {
+	s.giveBack()
+	s.pause = min(max(2*s.pause, shortestPause, 2*s.stood), longestPause)
+	pause := s.pause
+	if s.stood >= s.patience {
+		pause = max(pause, pauseOfPatience*s.patience)
+	}
+	s.patience = min(2*s.patience, longestPatience)
+	return pause
+}
+
+// handedOver notes that the lane moves.
+func (s *share) handedOver() { s.pause = 0 }
 
 // hold sees to it that a record of that size fits in. It keeps what it has, unless that is too
 // little, or others have waited for long enough.
@@ -112,10 +139,10 @@ func (s *share) giveBack() {
 }
 
 // patient returns a context for handing a record over: it ends with errGivesWay when that takes
-// longer than lanePatience, and others wait.
+// longer than its patience, and others wait.
 func (s *share) patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	watch := time.AfterFunc(lanePatience, func() {
+	watch := time.AfterFunc(s.patience, func() {
 		select {
 		case <-s.room.isWanted():
 			cancel(errGivesWay)

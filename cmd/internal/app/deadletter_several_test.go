@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -326,7 +328,7 @@ func TestAThousandFullLanes(t *testing.T) {
 		takes, want    time.Duration
 	}{
 		{1000, 16, 0, 17 * time.Second},
-		{250, 4, 10 * time.Millisecond, 50 * time.Second}, // in ten turns
+		{250, 4, 10 * time.Millisecond, 70 * time.Second}, // in ten turns
 	} {
 		lanes, records := tc.lanes, tc.records
 		synctest.Test(t, func(t *testing.T) {
@@ -369,6 +371,104 @@ func TestAThousandFullLanes(t *testing.T) {
 			}
 			if s := o.status(); s.Delivered != letters || s.Kept != lanes {
 				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
+
+// A letter that could not be put back is told of until it is, also after another retry.
+func TestALetterThatIsNotPutBackIsToldOf(t *testing.T) {
+	l := newLetters(t)
+	l.refuseOf("down", "a")
+	l.refuse("b")
+	l.answer["b"] = errors.New("gone fishing")
+	l.offer = func(name string) {
+		if name == "b" { // an editor joins it with what comes behind it
+			taken := l.path + deadletter.Suffix
+			text := must(os.ReadFile(taken))(t)
+			text[len(text)-1] = ' '
+			writeFile(t, taken, string(text))
+		}
+	}
+	first := l.dead.resend()
+	a := <-l.sent
+	// The lane has ended when its letters can be taken again.
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for done := false; !done; <-tick.C {
+		l.dead.mu.Lock()
+		_, under := l.dead.lanes[deadletter.Lane{Sink: "fussy", Cluster: "alpha"}]
+		done = !under && len(l.dead.open) > 0
+		l.dead.mu.Unlock()
+	}
+	l.refuseOf("other", "c")
+	second := l.dead.resend()
+	l.ack(<-l.sent, "c")
+	l.wait(second)
+	if s := second.status(); s.State != isDone || s.Delivered != 1 || s.Earlier != 1 {
+		t.Errorf("status of the second %+v", s)
+	}
+	s := first.status()
+	if s.State != goingOn || !strings.Contains(s.Error, "could not be put back") {
+		t.Errorf("status of the first %+v", s)
+	}
+	l.ack(a, "a")
+	l.wait(first)
+	if line := lineOfResending(&s); !strings.Contains(line, "could not be put back") || !strings.Contains(line, "2 dead letters: 0 delivered") {
+		t.Errorf("the page says %q", line)
+	}
+}
+
+// slowLane is a resender all of whose lanes are full, but for that of cluster "slow": it takes
+// long for each record.
+type slowLane struct {
+	takes time.Duration
+	got   atomic.Int64
+}
+
+func (s *slowLane) Redeliver(ctx context.Context, _ string, e *pipeline.Event) (*ledger.Redelivery, error) {
+	takes := time.Duration(math.MaxInt64)
+	if e.Cluster == "slow" {
+		takes = s.takes
+	}
+	timer := time.NewTimer(takes)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		s.got.Add(1)
+		return nil, stream.ErrSuperseded
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *slowLane) RedeliverGhost(context.Context, string, *pipeline.Event) (*ledger.Redelivery, error) {
+	return nil, stream.ErrNotNow
+}
+
+// A lane that takes longer for a record than lanes hold their memory at first moves all the same.
+func TestASlowLaneBesideFullOnes(t *testing.T) {
+	for _, tc := range []struct {
+		takes time.Duration
+		want  int64 // after a quarter of an hour
+	}{{300 * time.Millisecond, 100}, {3 * time.Second, 10}} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLetters(t)
+			to := &slowLane{takes: tc.takes}
+			l.runTo(to, 4*leastLetterShare)
+			l.deadLetter("NAME")
+			line := string(must(os.ReadFile(l.path))(t))
+			var text strings.Builder
+			for i := range 250 {
+				for _, cluster := range []string{"slow", fmt.Sprint("full", i)} {
+					text.WriteString(strings.NewReplacer("alpha", cluster, "NAME", fmt.Sprint("n", i)).Replace(line))
+				}
+			}
+			writeFile(t, l.path, text.String())
+			l.dead.resend()
+			time.Sleep(15 * time.Minute)
+			if got := to.got.Load(); got < tc.want {
+				t.Errorf("%v each: %d letters are handed over, want %d", tc.takes, got, tc.want)
 			}
 		})
 	}

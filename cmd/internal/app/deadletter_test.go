@@ -434,7 +434,7 @@ func TestListDeadLetters(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(out), "\n"); err != nil || len(lines) != 3 || !strings.Contains(lines[0], `"attempts":2,"event":{"specversion":"1.0"`) {
 		t.Errorf("json, %v:\n%s", err, out)
 	}
-	if err := taken.Finish(deadletter.Lane{Sink: "fussy", Cluster: "alpha"}, func(int) bool { return false }); err != nil {
+	if err := taken.Finish(t.Context(), deadletter.Lane{Sink: "fussy", Cluster: "alpha"}, func(int) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 

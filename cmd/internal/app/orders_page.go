@@ -141,7 +141,7 @@ func lineOfReplay(r *api.Replay) string {
 
 // lineOfResending says how far dead letters are.
 func lineOfResending(s *resendingStatus) string {
-	if s.Error != "" {
+	if s.Error != "" && s.Records == 0 && s.Earlier == 0 {
 		return "The dead letters could not be sent again: " + s.Error
 	}
 	if s.State == isDone && s.Records == 0 {
@@ -153,6 +153,9 @@ func lineOfResending(s *resendingStatus) string {
 	}
 	if s.Earlier > 0 {
 		line += fmt.Sprintf(" %d more are on their way since earlier retries.", s.Earlier)
+	}
+	if s.Error != "" {
+		line += " Not all went well: " + s.Error
 	}
 	return line
 }
