@@ -25,7 +25,7 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 	}
 	first := b.firstApartLocked(now)
 	var keys keySet
-	bytes := 0
+	bytes, most := 0, b.mostLocked()
 	if first != nil {
 		_, b.apart = s.of(&first.change.Key, now)
 		keys = keySet{first.change.Key: {}}
@@ -34,7 +34,7 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		if keys.has(it.change.Key) {
 			return true
 		}
-		if at.After(now) || len(keys) >= b.apart.size || len(batch) >= b.opts.MaxBatch || bytes+it.change.Size() > b.opts.MaxBytes {
+		if at.After(now) || len(keys) >= b.apart.size || len(batch) >= most || bytes+it.change.Size() > b.opts.MaxBytes {
 			return false
 		}
 		keys[it.change.Key] = struct{}{}

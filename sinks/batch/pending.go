@@ -119,10 +119,7 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
-	n, bytes, most := 0, 0, b.window.Most()
-	if b.opts.Linger > 0 { // it is requests that count
-		most = b.window.limit.Most(b.opts.MaxBatch)
-	}
+	n, bytes, most := 0, 0, b.mostLocked()
 	fits := func(it *item) bool {
 		bytes += it.change.Size()
 		return len(b.batch) == 0 || len(b.batch) < most && bytes <= b.opts.MaxBytes
@@ -150,6 +147,14 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		b.beginLocked()
 	}
 	return b.batch, 0
+}
+
+// mostLocked returns how many changes the next write may have.
+func (b *Batcher) mostLocked() int {
+	if b.opts.Linger > 0 { // it is requests that count
+		return b.window.limit.Most(b.opts.MaxBatch)
+	}
+	return b.window.Most()
 }
 
 // lingerStep is how often what waits for more looks whether it should not.
