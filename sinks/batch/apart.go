@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -53,7 +54,7 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 			batch = append(batch, it)
 		default:
 			s.off++
-			it.outcome, it.refused = refusedByItself, putOff(to.of, s.wait(to, at, now))
+			it.outcome, it.refused = refusedByItself, putOff(to.of.cluster, to.of.reason, s.wait(to, at, now))
 			b.settleLocked(it)
 		}
 	}
@@ -95,8 +96,8 @@ func (b *writer) firstApartLocked(now time.Time) (first *item) {
 }
 
 // putOff is why a change of a cluster is not written yet.
-func putOff(of *suspect, wait time.Duration) error {
-	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %s", of.cluster, of.reason), wait))
+func putOff(cluster, reason string, wait time.Duration) error {
+	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %s", cluster, reason), wait))
 }
 
 // writeApart is write for what must not take the changes of others with it.
@@ -132,23 +133,27 @@ type isolated struct {
 }
 
 // isolate notes a change that is isolated. What was in a batch with others is not suspected
-// before one of these is accepted: of a destination that refuses everything no change is to
-// blame for that.
+// before it is known what came of the next ones, see judge.
 func (b *writer) isolate(it *item, reason error) {
 	b.isolated = append(b.isolated, isolated{it.change.Key, reason, b.took})
 	if b.inBatch == nil {
 		b.inBatch = map[string]int{}
 	}
 	b.inBatch[it.change.Key.Cluster]++
-	if b.accepts || b.apart != nil {
+	if b.apart != nil {
 		b.suspect()
+		return
 	}
+	b.inRow++
 }
 
 // isolateSome notes what a partial failure says to be isolated, be it by the sink or because
 // it is alone.
 func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
-	looked := false
+	looked, some := false, len(partial.Failed) < len(items)
+	if some {
+		b.accepted()
+	}
 	for i, it := range items {
 		reason, is := partial.Failed[i]
 		if !is || pipeline.IsOutage(reason) {
@@ -160,6 +165,10 @@ func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
 			b.isolate(it, cmp.Or(reason, errNoReason))
 		}
 	}
+	if some { // in one write with what is accepted, so nothing else is to blame
+		b.suspect()
+		b.inRow = 0
+	}
 	if looked {
 		b.metrics.bisected.Inc()
 	}
@@ -167,10 +176,26 @@ func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
 
 // accepted notes that the sink has accepted something in this round.
 func (b *writer) accepted() {
-	b.accepts = true
-	if len(b.isolated) > 0 {
-		b.suspect()
+	b.judge(b.accepts)
+	b.accepts, b.inRow = true, 0
+}
+
+// judge decides whether what was isolated one after the other is to blame for that. Of a
+// destination that refuses everything for a while nothing is: it is taken to be one where
+// mostGivenUp changes of several clusters were isolated and nothing was accepted, be it the
+// first or the last that this round saw of it. between tells that it was neither; then a
+// few are suspected, for many clusters may be that bad.
+func (b *writer) judge(between bool) {
+	if b.inRow >= mostGivenUp {
+		of := func(f isolated) bool { return f.key.Cluster != b.isolated[0].key.Cluster }
+		several := b.inRow > len(b.isolated) || slices.ContainsFunc(b.isolated, of)
+		few := mostFound
+		if several && !between {
+			few = 0
+		}
+		b.isolated = b.isolated[:min(len(b.isolated), few)]
 	}
+	b.suspect()
 }
 
 // suspect has what was isolated written apart from now on.
@@ -190,6 +215,16 @@ func (b *writer) suspect() {
 	b.isolated = b.isolated[:0]
 }
 
+// reasonOf returns why the last change of a cluster that may be suspected yet was refused.
+func (b *writer) reasonOf(cluster string) (reason string) {
+	for _, f := range b.isolated {
+		if f.key.Cluster == cluster {
+			reason = f.reason.Error()
+		}
+	}
+	return cmp.Or(reason, errNoReason.Error())
+}
+
 // withoutFound puts off what there is in a batch of clusters of which enough was found in it,
 // and returns the rest.
 func (b *writer) withoutFound(items []*item) (rest []*item) {
@@ -205,11 +240,14 @@ func (b *writer) withoutFound(items []*item) (rest []*item) {
 	defer b.mu.Unlock()
 	for _, it := range items {
 		at, to := b.suspects.of(&it.change.Key, now)
-		if b.inBatch[it.change.Key.Cluster] < mostFound || to == nil {
+		switch cluster := it.change.Key.Cluster; {
+		case b.inBatch[cluster] < mostFound || to == nil && !b.accepts:
 			rest = append(rest, it)
-			continue
+		case to == nil:
+			b.refuse(it, putOff(cluster, b.reasonOf(cluster), putOffLeast))
+		default:
+			b.refuse(it, putOff(cluster, to.of.reason, b.suspects.wait(to, at, now)))
 		}
-		b.refuse(it, putOff(to.of, b.suspects.wait(to, at, now)))
 	}
 	return rest
 }

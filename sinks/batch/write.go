@@ -29,6 +29,7 @@ type writer struct {
 	isolating bool           // what is written is half of a batch, or apart
 	inBatch   map[string]int // changes that were found in this round, by cluster
 	isolated  []isolated     // in this round, and not suspected yet
+	inRow     int            // changes isolated since the sink has accepted one, also in rounds before
 	accepts   bool           // the sink has accepted something in this round
 	took      time.Duration  // the last write
 }
@@ -66,6 +67,9 @@ func (b *writer) round(ctx context.Context, batch []*item) {
 		write = b.writeApart
 	}
 	err := write(ctx, batch)
+	if b.accepts {
+		b.judge(false)
+	}
 	b.reason = err
 	// A write that we broke off ourselves says nothing about the sink, and neither does one
 	// that was larger than what it is known to take.
