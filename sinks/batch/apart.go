@@ -41,6 +41,7 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		keys[it.change.Key] = struct{}{}
 		return true
 	}
+	off := 0
 	left := b.pending[:0]
 	for _, it := range b.pending {
 		at, to := s.of(&it.change.Key, now)
@@ -48,18 +49,23 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		case to == nil || b.writing.has(it.change.Key):
 			left = append(left, it)
 		case b.apart == to && with(it, at):
-			s.off++
+			off++
 			it.outcome = failed
 			bytes += it.change.Size()
 			batch = append(batch, it)
 		default:
-			s.off++
+			off++
 			it.outcome, it.refused = refusedByItself, putOff(to.of.cluster, to.of.reason, s.wait(to, at, now))
 			b.settleLocked(it)
 		}
 	}
 	clear(b.pending[len(left):])
 	b.pending = left
+	if len(left) > 0 {
+		s.off = min(s.off+off, b.opts.MaxBatch)
+	} else {
+		s.off = 0 // it was not among others
+	}
 	if len(batch) > 0 {
 		s.gate = now.Add(max(s.took*apartShare, putOffLeast)) // no other writer, until it is known
 	}

@@ -66,7 +66,8 @@ type suspects struct {
 	took        time.Duration // the last of them
 	others      time.Time     // when there was last a change that is not suspected
 	swept       time.Time
-	// What is put off was in deliveries of which the rest is written: so much more is asked for.
+	// What is put off was in deliveries of which the rest is written: so much more is asked
+	// for, at most Options.MaxBatch.
 	off, more int
 }
 
