@@ -50,3 +50,24 @@ func TestWhatIsPutOffAloneAsksForNoMore(t *testing.T) {
 		}
 	})
 }
+
+// However many objects of a cluster were refused before, one waits for those only that are
+// still.
+func TestWhatWasRefusedBeforeDelaysNothing(t *testing.T) {
+	var s suspects
+	now := time.Now()
+	key := func(i int) pipeline.Key { return change(fmt.Sprint("poison-", i), 1).Key }
+	const took = 20 * time.Millisecond
+	for i := range 1000 {
+		s.found(key(i), errNoReason, nil, took, now)
+	}
+	for i := range 1000 {
+		s.accepted(key(i))
+	}
+	s.found(key(1), errNoReason, nil, took, now)
+	of := key(1)
+	at, _ := s.of(&of, now)
+	if wait := at.Sub(now); wait <= 0 || wait > took*refusedShare {
+		t.Errorf("written again after %v, want %v at most", wait, took*refusedShare)
+	}
+}

@@ -203,10 +203,15 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	if !known {
 		s.objects++
 	}
+	c.objects[key] = now
+	spacing := s.spacing(took, now)
 	if c.latest.Before(now) {
 		c.latest = now
 	}
-	c.latest = c.latest.Add(s.spacing(took, now))
+	c.latest = c.latest.Add(spacing)
+	if all := now.Add(spacing * time.Duration(len(c.objects))); c.latest.After(all) {
+		c.latest = all // some were accepted since, or writes took longer
+	}
 	c.objects[key] = c.latest
 	return begins
 }
