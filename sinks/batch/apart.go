@@ -25,20 +25,26 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		b.metrics.apart.Set(float64(len(s.names(now))))
 	}
 	first := b.firstApartLocked(now)
-	var keys keySet
-	bytes, most := 0, b.mostLocked()
+	var keys, later keySet
+	n, bytes, most := 0, 0, b.mostLocked() // the first one has room in any case
 	if first != nil {
 		_, b.apart = s.of(&first.change.Key, now)
-		keys = keySet{first.change.Key: {}}
+		keys, later = keySet{first.change.Key: {}}, keySet{}
+		n, bytes = 1, first.change.Size()
 	}
 	with := func(it *item, at time.Time) bool {
-		if keys.has(it.change.Key) {
+		key := it.change.Key
+		if it == first {
 			return true
 		}
-		if at.After(now) || len(keys) >= b.apart.size || len(batch) >= most || bytes+it.change.Size() > b.opts.MaxBytes {
+		isNew := !keys.has(key)
+		if later.has(key) || isNew && (at.After(now) || len(keys) >= b.apart.size) || n >= most || bytes+it.change.Size() > b.opts.MaxBytes {
+			later[key] = struct{}{} // the changes of a key keep their order
 			return false
 		}
-		keys[it.change.Key] = struct{}{}
+		keys[key] = struct{}{}
+		n++
+		bytes += it.change.Size()
 		return true
 	}
 	off := 0
@@ -51,7 +57,6 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		case b.apart == to && with(it, at):
 			off++
 			it.outcome = failed
-			bytes += it.change.Size()
 			batch = append(batch, it)
 		default:
 			off++
@@ -97,6 +102,10 @@ func (b *writer) firstApartLocked(now time.Time) (first *item) {
 	}
 	if !s.isOpen(now) {
 		return nil
+	}
+	if first != nil { // of its key the one that was given first
+		i := slices.IndexFunc(b.pending, func(it *item) bool { return it.change.Key == first.change.Key })
+		first = b.pending[i]
 	}
 	return first
 }

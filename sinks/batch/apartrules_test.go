@@ -1,7 +1,11 @@
 package batch
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,4 +74,32 @@ func TestWhatWasRefusedBeforeDelaysNothing(t *testing.T) {
 	if wait := at.Sub(now); wait <= 0 || wait > took*refusedShare {
 		t.Errorf("written again after %v, want %v at most", wait, took*refusedShare)
 	}
+}
+
+// What is written apart of one key keeps its order where not all of it has room.
+func TestChangesOfAKeyAreWrittenApartInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
+			time.Sleep(20 * time.Millisecond)
+			if slices.ContainsFunc(batch, func(label string) bool { return strings.HasPrefix(label, "p") }) {
+				return pipeline.Permanent(errors.New("poison"))
+			}
+			return nil
+		}}
+		b, _ := start(t, sink, Options{MaxBytes: 3000})
+		outcomeOf(t, b, change("a", 1), change("p", 1), change("pp", 1))
+		time.Sleep(5 * time.Second)
+		for i := range 4 { // so that there is room for several objects
+			outcomeOf(t, b, change(fmt.Sprint("ok", i), 1), change(fmt.Sprint("ok1", i), 1))
+			time.Sleep(5 * time.Second)
+		}
+		other, big := change("other", 1), change("k", 1)
+		other.Object, big.Object = make([]byte, 600), make([]byte, 2500)
+		outcomeOf(t, b, other, big, change("k", 2))
+		for _, batch := range sink.written() {
+			if slices.Contains(batch, "k2") && !slices.Contains(batch, "k1") {
+				t.Errorf("k2 was written before k1: %q", sink.written())
+			}
+		}
+	})
 }
