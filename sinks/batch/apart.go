@@ -37,8 +37,8 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		if it == first {
 			return true
 		}
-		isNew := !keys.has(key)
-		if later.has(key) || isNew && (at.After(now) || len(keys) >= b.apart.size) || n >= most || bytes+it.change.Size() > b.opts.MaxBytes {
+		isNew := !keys.has(key) // else it goes with the one before it
+		if later.has(key) || isNew && (at.After(now) || len(keys) >= b.apart.size || n >= most || bytes+it.change.Size() > b.opts.MaxBytes) {
 			later[key] = struct{}{} // the changes of a key keep their order
 			return false
 		}
@@ -150,16 +150,68 @@ type isolated struct {
 // isolate notes a change that is isolated. What was in a batch with others is not suspected
 // before it is known what came of the next ones, see judge.
 func (b *writer) isolate(it *item, reason error) {
-	b.isolated = append(b.isolated, isolated{it.change.Key, reason, b.took})
+	f := isolated{it.change.Key, reason, b.took}
 	if b.inBatch == nil {
 		b.inBatch = map[string]int{}
 	}
 	b.inBatch[it.change.Key.Cluster]++
 	if b.apart != nil {
-		b.suspect()
+		b.found(f, b.apart)
 		return
 	}
 	b.inRow++
+	if len(b.isolated) < mostGivenUp {
+		b.isolated = append(b.isolated, f)
+	}
+}
+
+// half is a write of a batch or a part of it.
+type half struct {
+	changes int
+	took    time.Duration
+	err     error
+}
+
+// tellsOfSize tells whether a write of n changes, with the sink's answer, tells what batches it
+// takes. Half of a batch is smaller than what could have been written, for no reason that has
+// to do with size unless nothing is found; and so is what is written apart, of which a failure
+// may be its own.
+func (b *writer) tellsOfSize(n int, took time.Duration, err error) bool {
+	failed := err != nil && !isPartial(err) && !pipeline.IsPermanent(err)
+	switch {
+	case !b.isolating && n > 1 && !isPartial(err) && pipeline.IsPermanent(err):
+		b.whole = half{n, took, err}
+		return false // before its halves do
+	case !b.isolating:
+		return true
+	case b.apart == nil:
+		if err == nil {
+			b.halves = append(b.halves, half{n, took, nil})
+		}
+		return failed
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return failed && n > b.window.limit.fits
+}
+
+// judgeRound ends a round, that failed with the destination if err is not nil. Where all halves were accepted the batch was too large.
+func (b *writer) judgeRound(err error) {
+	if b.accepts && b.inRow <= mostFound { // of more the next rounds will tell
+		b.judge(false)
+	}
+	whole := b.whole
+	if whole.changes == 0 || err != nil {
+		return
+	}
+	if len(b.inBatch)+len(b.refused) > 0 || !b.accepts {
+		b.wrote(whole.changes, whole.took, nil)
+		return
+	}
+	b.wrote(whole.changes, whole.took, fmt.Errorf("refused for good as a whole, of which nothing is refused in halves: %s", whole.err.Error()))
+	for _, h := range b.halves {
+		b.wrote(h.changes, h.took, nil)
+	}
 }
 
 // isolateSome notes what a partial failure says to be isolated, be it by the sink or because
@@ -197,13 +249,13 @@ func (b *writer) accepted() {
 
 // judge decides whether what was isolated one after the other is to blame for that. Of a
 // destination that refuses everything for a while nothing is: it is taken to be one where
-// mostGivenUp changes of several clusters were isolated and nothing was accepted, be it the
-// first or the last that this round saw of it. between tells that it was neither; then a
-// few are suspected, for many clusters may be that bad.
+// mostGivenUp changes of several clusters were isolated and nothing was accepted. between tells that
+// something was before in this round; then a few are suspected, for many clusters may be that
+// bad.
 func (b *writer) judge(between bool) {
 	if b.inRow >= mostGivenUp {
 		of := func(f isolated) bool { return f.key.Cluster != b.isolated[0].key.Cluster }
-		several := b.inRow > len(b.isolated) || slices.ContainsFunc(b.isolated, of)
+		several := slices.ContainsFunc(b.isolated, of)
 		few := mostFound
 		if several && !between {
 			few = 0
@@ -216,18 +268,24 @@ func (b *writer) judge(between bool) {
 // suspect has what was isolated written apart from now on.
 func (b *writer) suspect() {
 	for _, f := range b.isolated {
-		now := time.Now()
-		b.mu.Lock()
-		begins := b.suspects.found(f.key, f.reason, b.apart, f.took, now)
-		n := len(b.suspects.names(now))
-		b.mu.Unlock()
-		b.metrics.apart.Set(float64(n))
-		if begins > 0 {
-			b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
-				"sink", b.name, "cluster", f.key.Cluster, "for", begins.String(), "key", f.key.String())
-		}
+		b.found(f, nil)
 	}
 	b.isolated = b.isolated[:0]
+}
+
+// found has a change written apart from now on, which was isolated in a write of a line, or with
+// others if that is nil.
+func (b *writer) found(f isolated, of *line) {
+	now := time.Now()
+	b.mu.Lock()
+	begins := b.suspects.found(f.key, f.reason, of, f.took, now)
+	n := len(b.suspects.names(now))
+	b.mu.Unlock()
+	b.metrics.apart.Set(float64(n))
+	if begins > 0 {
+		b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
+			"sink", b.name, "cluster", f.key.Cluster, "for", begins.String(), "key", f.key.String())
+	}
 }
 
 // reasonOf returns why the last change of a cluster that may be suspected yet was refused.

@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,13 +15,15 @@ import (
 // bounded is a transaction of which the destination fails if it is of more than most changes.
 type bounded struct {
 	*transaction
-	most int
-	why  error
+	most   int
+	why    error
+	failed int
 }
 
 func (s *bounded) Write(ctx context.Context, all []*pipeline.Change) error {
 	if len(all) > s.most {
 		time.Sleep(20 * time.Millisecond)
+		s.failed++
 		return s.why
 	}
 	return s.transaction.Write(ctx, all)
@@ -44,6 +47,28 @@ func TestWhatIsTooLargeApartStopsNoOther(t *testing.T) {
 				t.Errorf("accepted of the others %d of 2000 changes, within %v, and %d of the bad cluster", good, worst, bad)
 			}
 			t.Logf("good %d within %v, bad %d", good, worst, bad)
+		}
+		f.end()
+	})
+}
+
+// Who refuses for good what is too large gets batches of half the size.
+func TestWhoRefusesWhatIsTooLargeGetsLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of := &transaction{}
+		sink := &bounded{transaction: of, most: 64, why: pipeline.Permanent(errors.New("too many"))}
+		f := startFleetOn(t, of, sink, Options{}, ratelimit.Limit{QPS: 2000, Burst: 4000})
+		for i := range 4 {
+			f.feed(fmt.Sprint("good-", i), "object", 0, time.Millisecond)
+		}
+		for range 3 {
+			of.begin()
+			time.Sleep(20 * time.Second)
+			good, _ := of.of("good-")
+			t.Logf("accepted %d of 64000 that it can take, failed %d writes", good, sink.failed)
+			if good < 64000*8/10 {
+				t.Errorf("accepted %d changes, want nearly all of 64000", good)
+			}
 		}
 		f.end()
 	})

@@ -110,8 +110,7 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		}
 		return b.batch, 0
 	}
-	if len(b.pending) == 0 {
-		b.window.RanOut()
+	if len(b.pending) == 0 { // all of it was put off
 		b.restLocked()
 		return nil, 0
 	}
