@@ -20,10 +20,7 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		s.more = 0
 		return batch
 	}
-	if now.Sub(s.swept) > time.Minute {
-		s.sweep(now)
-		b.metrics.apart.Set(float64(len(s.names(now))))
-	}
+	b.countApartLocked(now)
 	first := b.firstApartLocked(now)
 	var keys, later keySet
 	n, bytes, most := 0, 0, b.mostLocked() // the first one has room in any case
@@ -75,6 +72,20 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		s.gate = now.Add(max(s.took*apartShare, putOffLeast)) // no other writer, until it is known
 	}
 	return batch
+}
+
+// countApartLocked has the metric tell of what is apart, once a minute. It returns how long
+// until it is to be asked again, 0 if nothing is known.
+func (b *writer) countApartLocked(now time.Time) (wait time.Duration) {
+	s := &b.suspects
+	if len(s.clusters) == 0 {
+		return 0
+	}
+	if now.Sub(s.swept) >= time.Minute {
+		s.sweep(now)
+		b.metrics.apart.Set(float64(len(s.names(now))))
+	}
+	return max(s.swept.Add(time.Minute).Sub(now), time.Second)
 }
 
 // firstApartLocked returns what is written next of what is written apart: of the line that

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -100,6 +102,27 @@ func TestChangesOfAKeyAreWrittenApartInOrder(t *testing.T) {
 			if slices.Contains(batch, "k2") && !slices.Contains(batch, "k1") {
 				t.Errorf("k2 was written before k1: %q", sink.written())
 			}
+		}
+	})
+}
+
+// The metric tells that nothing is apart any more also when nothing is delivered.
+func TestTheMetricForgetsWhatIsApartWithoutChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
+			if slices.Contains(batch, "p1") {
+				return pipeline.Permanent(errors.New("poison"))
+			}
+			return nil
+		}}
+		b, _ := start(t, sink, Options{})
+		outcomeOf(t, b, change("a", 1), change("p", 1))
+		if got := testutil.ToFloat64(b.metrics.apart); got != 1 {
+			t.Errorf("%v clusters apart, want 1", got)
+		}
+		time.Sleep(suspectFor + 2*time.Minute)
+		if got := testutil.ToFloat64(b.metrics.apart); got != 0 {
+			t.Errorf("%v clusters apart, want none", got)
 		}
 	})
 }

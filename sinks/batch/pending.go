@@ -99,7 +99,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 	if len(b.pending) == 0 {
 		b.window.RanOut()
-		return nil, 0
+		return nil, b.countApartLocked(now)
 	}
 	if wait := b.gate.Sub(now); wait > 0 {
 		return nil, wait
