@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -19,27 +20,31 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		s.more = 0
 		return batch
 	}
-	if now.Sub(s.swept) > time.Minute {
-		s.sweep(now)
-		b.metrics.apart.Set(float64(len(s.names(now))))
-	}
+	b.countApartLocked(now)
 	first := b.firstApartLocked(now)
-	var keys keySet
-	bytes := 0
+	var keys, later keySet
+	n, bytes, most := 0, 0, b.mostLocked() // the first one has room in any case
 	if first != nil {
 		_, b.apart = s.of(&first.change.Key, now)
-		keys = keySet{first.change.Key: {}}
+		keys, later = keySet{first.change.Key: {}}, keySet{}
+		n, bytes = 1, first.change.Size()
 	}
 	with := func(it *item, at time.Time) bool {
-		if keys.has(it.change.Key) {
+		key := it.change.Key
+		if it == first {
 			return true
 		}
-		if at.After(now) || len(keys) >= b.apart.size || len(batch) >= b.opts.MaxBatch || bytes+it.change.Size() > b.opts.MaxBytes {
+		isNew := !keys.has(key) // else it goes with the one before it
+		if later.has(key) || isNew && (at.After(now) || len(keys) >= b.apart.size || n >= most || bytes+it.change.Size() > b.opts.MaxBytes) {
+			later[key] = struct{}{} // the changes of a key keep their order
 			return false
 		}
-		keys[it.change.Key] = struct{}{}
+		keys[key] = struct{}{}
+		n++
+		bytes += it.change.Size()
 		return true
 	}
+	off := 0
 	left := b.pending[:0]
 	for _, it := range b.pending {
 		at, to := s.of(&it.change.Key, now)
@@ -47,22 +52,40 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 		case to == nil || b.writing.has(it.change.Key):
 			left = append(left, it)
 		case b.apart == to && with(it, at):
-			s.off++
+			off++
 			it.outcome = failed
-			bytes += it.change.Size()
 			batch = append(batch, it)
 		default:
-			s.off++
-			it.outcome, it.refused = refusedByItself, putOff(to.of, s.wait(to, at, now))
+			off++
+			it.outcome, it.refused = refusedByItself, putOff(to.of.cluster, to.of.reason, s.wait(to, at, now))
 			b.settleLocked(it)
 		}
 	}
 	clear(b.pending[len(left):])
 	b.pending = left
+	if len(left) > 0 {
+		s.off = min(s.off+off, b.opts.MaxBatch)
+	} else {
+		s.off = 0 // it was not among others
+	}
 	if len(batch) > 0 {
 		s.gate = now.Add(max(s.took*apartShare, putOffLeast)) // no other writer, until it is known
 	}
 	return batch
+}
+
+// countApartLocked has the metric tell of what is apart, once a minute. It returns how long
+// until it is to be asked again, 0 if nothing is known.
+func (b *writer) countApartLocked(now time.Time) (wait time.Duration) {
+	s := &b.suspects
+	if len(s.clusters) == 0 {
+		return 0
+	}
+	if now.Sub(s.swept) >= time.Minute {
+		s.sweep(now)
+		b.metrics.apart.Set(float64(len(s.names(now))))
+	}
+	return max(s.swept.Add(time.Minute).Sub(now), time.Second)
 }
 
 // firstApartLocked returns what is written next of what is written apart: of the line that
@@ -91,12 +114,16 @@ func (b *writer) firstApartLocked(now time.Time) (first *item) {
 	if !s.isOpen(now) {
 		return nil
 	}
+	if first != nil { // of its key the one that was given first
+		i := slices.IndexFunc(b.pending, func(it *item) bool { return it.change.Key == first.change.Key })
+		first = b.pending[i]
+	}
 	return first
 }
 
 // putOff is why a change of a cluster is not written yet.
-func putOff(of *suspect, wait time.Duration) error {
-	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %s", of.cluster, of.reason), wait))
+func putOff(cluster, reason string, wait time.Duration) error {
+	return pipeline.PutOff(pipeline.RetryAfter(fmt.Errorf("the sink refuses what is in one batch with some changes of cluster %q, which is written apart therefore: %s", cluster, reason), wait))
 }
 
 // writeApart is write for what must not take the changes of others with it.
@@ -132,23 +159,79 @@ type isolated struct {
 }
 
 // isolate notes a change that is isolated. What was in a batch with others is not suspected
-// before one of these is accepted: of a destination that refuses everything no change is to
-// blame for that.
+// before it is known what came of the next ones, see judge.
 func (b *writer) isolate(it *item, reason error) {
-	b.isolated = append(b.isolated, isolated{it.change.Key, reason, b.took})
+	f := isolated{it.change.Key, reason, b.took}
 	if b.inBatch == nil {
 		b.inBatch = map[string]int{}
 	}
 	b.inBatch[it.change.Key.Cluster]++
-	if b.accepts || b.apart != nil {
-		b.suspect()
+	if b.apart != nil {
+		b.found(f, b.apart)
+		return
+	}
+	b.inRow++
+	if len(b.isolated) < mostGivenUp {
+		b.isolated = append(b.isolated, f)
+	}
+}
+
+// half is a write of a batch or a part of it.
+type half struct {
+	changes int
+	took    time.Duration
+	err     error
+}
+
+// tellsOfSize tells whether a write of n changes, with the sink's answer, tells what batches it
+// takes. Half of a batch is smaller than what could have been written, for no reason that has
+// to do with size unless nothing is found; and so is what is written apart, of which a failure
+// may be its own.
+func (b *writer) tellsOfSize(n int, took time.Duration, err error) bool {
+	failed := err != nil && !isPartial(err) && !pipeline.IsPermanent(err)
+	switch {
+	case !b.isolating && n > 1 && !isPartial(err) && pipeline.IsPermanent(err):
+		b.whole = half{n, took, err}
+		return false // before its halves do
+	case !b.isolating:
+		return true
+	case b.apart == nil:
+		if err == nil {
+			b.halves = append(b.halves, half{n, took, nil})
+		}
+		return failed
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return failed && n > b.window.limit.fits
+}
+
+// judgeRound ends a round, that failed with the destination if err is not nil. Where all halves were accepted the batch was too large.
+func (b *writer) judgeRound(err error) {
+	if b.accepts && b.inRow <= mostFound { // of more the next rounds will tell
+		b.judge(false)
+	}
+	whole := b.whole
+	if whole.changes == 0 || err != nil {
+		return
+	}
+	if len(b.inBatch)+len(b.refused) > 0 || !b.accepts {
+		b.wrote(whole.changes, whole.took, nil)
+		return
+	}
+	b.wrote(whole.changes, whole.took, fmt.Errorf("refused for good as a whole, of which nothing is refused in halves: %s", whole.err.Error()))
+	for _, h := range b.halves {
+		b.wrote(h.changes, h.took, nil)
 	}
 }
 
 // isolateSome notes what a partial failure says to be isolated, be it by the sink or because
 // it is alone.
 func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
-	looked := false
+	looked, some := false, len(partial.Failed) < len(items)
+	if some {
+		b.accepted()
+	}
 	for i, it := range items {
 		reason, is := partial.Failed[i]
 		if !is || pipeline.IsOutage(reason) {
@@ -160,6 +243,10 @@ func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
 			b.isolate(it, cmp.Or(reason, errNoReason))
 		}
 	}
+	if some { // in one write with what is accepted, so nothing else is to blame
+		b.suspect()
+		b.inRow = 0
+	}
 	if looked {
 		b.metrics.bisected.Inc()
 	}
@@ -167,27 +254,59 @@ func (b *writer) isolateSome(items []*item, partial *pipeline.BatchError) {
 
 // accepted notes that the sink has accepted something in this round.
 func (b *writer) accepted() {
-	b.accepts = true
-	if len(b.isolated) > 0 {
-		b.suspect()
+	b.judge(b.accepts)
+	b.accepts, b.inRow = true, 0
+}
+
+// judge decides whether what was isolated one after the other is to blame for that. Of a
+// destination that refuses everything for a while nothing is: it is taken to be one where
+// mostGivenUp changes of several clusters were isolated and nothing was accepted. between tells that
+// something was before in this round; then a few are suspected, for many clusters may be that
+// bad.
+func (b *writer) judge(between bool) {
+	if b.inRow >= mostGivenUp {
+		of := func(f isolated) bool { return f.key.Cluster != b.isolated[0].key.Cluster }
+		several := slices.ContainsFunc(b.isolated, of)
+		few := mostFound
+		if several && !between {
+			few = 0
+		}
+		b.isolated = b.isolated[:min(len(b.isolated), few)]
 	}
+	b.suspect()
 }
 
 // suspect has what was isolated written apart from now on.
 func (b *writer) suspect() {
 	for _, f := range b.isolated {
-		now := time.Now()
-		b.mu.Lock()
-		begins := b.suspects.found(f.key, f.reason, b.apart, f.took, now)
-		n := len(b.suspects.names(now))
-		b.mu.Unlock()
-		b.metrics.apart.Set(float64(n))
-		if begins > 0 {
-			b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
-				"sink", b.name, "cluster", f.key.Cluster, "for", begins.String(), "key", f.key.String())
-		}
+		b.found(f, nil)
 	}
 	b.isolated = b.isolated[:0]
+}
+
+// found has a change written apart from now on, which was isolated in a write of a line, or with
+// others if that is nil.
+func (b *writer) found(f isolated, of *line) {
+	now := time.Now()
+	b.mu.Lock()
+	begins := b.suspects.found(f.key, f.reason, of, f.took, now)
+	n := len(b.suspects.names(now))
+	b.mu.Unlock()
+	b.metrics.apart.Set(float64(n))
+	if begins > 0 {
+		b.opts.Log.Info("Sink refuses whole batches for changes of a cluster; all of the cluster is written apart from others for a while, and what was refused for longer",
+			"sink", b.name, "cluster", f.key.Cluster, "for", begins.String(), "key", f.key.String())
+	}
+}
+
+// reasonOf returns why the last change of a cluster that may be suspected yet was refused.
+func (b *writer) reasonOf(cluster string) (reason string) {
+	for _, f := range b.isolated {
+		if f.key.Cluster == cluster {
+			reason = f.reason.Error()
+		}
+	}
+	return cmp.Or(reason, errNoReason.Error())
 }
 
 // withoutFound puts off what there is in a batch of clusters of which enough was found in it,
@@ -205,11 +324,14 @@ func (b *writer) withoutFound(items []*item) (rest []*item) {
 	defer b.mu.Unlock()
 	for _, it := range items {
 		at, to := b.suspects.of(&it.change.Key, now)
-		if b.inBatch[it.change.Key.Cluster] < mostFound || to == nil {
+		switch cluster := it.change.Key.Cluster; {
+		case b.inBatch[cluster] < mostFound || to == nil && !b.accepts:
 			rest = append(rest, it)
-			continue
+		case to == nil:
+			b.refuse(it, putOff(cluster, b.reasonOf(cluster), putOffLeast))
+		default:
+			b.refuse(it, putOff(cluster, to.of.reason, b.suspects.wait(to, at, now)))
 		}
-		b.refuse(it, putOff(to.of, b.suspects.wait(to, at, now)))
 	}
 	return rest
 }

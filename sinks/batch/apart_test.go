@@ -124,8 +124,14 @@ type fleet struct {
 
 func startFleet(t *testing.T, sink *transaction, o Options, limit ratelimit.Limit) *fleet {
 	t.Helper()
-	sink.poison = isPoison
-	sink.begin()
+	return startFleetOn(t, sink, sink, o, limit)
+}
+
+// startFleetOn is startFleet with another sink around the transaction.
+func startFleetOn(t *testing.T, of *transaction, sink pipeline.Sink, o Options, limit ratelimit.Limit) *fleet {
+	t.Helper()
+	of.poison = isPoison
+	of.begin()
 	f := &fleet{route: startRoute(t, sink, o, limit)}
 	ctx, cancel := context.WithCancel(t.Context())
 	f.give = func(c *pipeline.Change) error { return f.queue.Offer(ctx, c, 0) }

@@ -54,7 +54,7 @@ func unregistered() *Metrics {
 		}, []string{"sink"}),
 		bisected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_sink_bisected_total",
-			Help: "Batches that the destination refused as a whole, so that halves were sent to find the changes that it does not accept. What is found is written apart from then on.",
+			Help: "Batches and halves of batches that the destination refused as a whole, so that halves of them were sent to find the changes that it does not accept. What is found is written apart from then on.",
 		}, []string{"sink"}),
 		apart: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "fairlead_sink_clusters_apart",

@@ -99,7 +99,7 @@ func (b *writer) next(now time.Time) (batch []*item, wait time.Duration) {
 func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 	if len(b.pending) == 0 {
 		b.ranOutLocked()
-		return nil, 0
+		return nil, b.countApartLocked(now)
 	}
 	if wait := b.gate.Sub(now); wait > 0 {
 		return nil, wait
@@ -110,8 +110,7 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		}
 		return b.batch, 0
 	}
-	if len(b.pending) == 0 {
-		b.ranOutLocked()
+	if len(b.pending) == 0 { // all of it was put off
 		b.restLocked()
 		return nil, 0
 	}
@@ -119,10 +118,7 @@ func (b *writer) nextLocked(now time.Time) (batch []*item, wait time.Duration) {
 		return nil, wait
 	}
 	b.batch = b.batch[:0]
-	n, bytes, most := 0, 0, b.window.Most()
-	if b.opts.Linger > 0 { // it is requests that count
-		most = b.window.limit.Most(b.opts.MaxBatch)
-	}
+	n, bytes, most := 0, 0, b.mostLocked()
 	fits := func(it *item) bool {
 		bytes += it.change.Size()
 		return len(b.batch) == 0 || len(b.batch) < most && bytes <= b.opts.MaxBytes
@@ -160,6 +156,14 @@ func (b *writer) ranOutLocked() {
 		b.restLocked()
 	}
 	b.busy = false
+}
+
+// mostLocked returns how many changes the next write may have.
+func (b *Batcher) mostLocked() int {
+	if b.opts.Linger > 0 { // it is requests that count
+		return b.window.limit.Most(b.opts.MaxBatch)
+	}
+	return b.window.Most()
 }
 
 // lingerStep is how often what waits for more looks whether it should not.

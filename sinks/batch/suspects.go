@@ -57,13 +57,17 @@ const (
 // nothing, as is nearly always so.
 type suspects struct {
 	clusters map[string]*suspect
-	objects  int           // of all clusters
-	gate     time.Time     // no write apart before, so long as there are others
-	turns    time.Time     // the last one that a line waits for
-	took     time.Duration // the last of them
-	others   time.Time     // when there was last a change that is not suspected
-	swept    time.Time
-	// What is put off was in deliveries of which the rest is written: so much more is asked for.
+	objects  int       // of all clusters
+	gate     time.Time // no write apart before, so long as there are others
+	// othersFirst is whether a write apart has failed with the destination and none of others
+	// has begun since.
+	othersFirst bool
+	turns       time.Time     // the last one that a line waits for
+	took        time.Duration // the last of them
+	others      time.Time     // when there was last a change that is not suspected
+	swept       time.Time
+	// What is put off was in deliveries of which the rest is written: so much more is asked
+	// for, at most Options.MaxBatch.
 	off, more int
 }
 
@@ -114,7 +118,7 @@ func (s *suspects) of(key *pipeline.Key, now time.Time) (at time.Time, in *line)
 
 // isOpen tells whether something may be written apart.
 func (s *suspects) isOpen(now time.Time) bool {
-	return !s.gate.After(now) || !s.hasOthers(now)
+	return !s.othersFirst && !s.gate.After(now) || !s.hasOthers(now)
 }
 
 func (s *suspects) hasOthers(now time.Time) bool { return now.Sub(s.others) < othersGone }
@@ -199,10 +203,15 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	if !known {
 		s.objects++
 	}
+	c.objects[key] = now
+	spacing := s.spacing(took, now)
 	if c.latest.Before(now) {
 		c.latest = now
 	}
-	c.latest = c.latest.Add(s.spacing(took, now))
+	c.latest = c.latest.Add(spacing)
+	if all := now.Add(spacing * time.Duration(len(c.objects))); c.latest.After(all) {
+		c.latest = all // some were accepted since, or writes took longer
+	}
 	c.objects[key] = c.latest
 	return begins
 }
@@ -247,8 +256,9 @@ func (s *suspects) accepted(key pipeline.Key) {
 // wrote notes that it is known of n changes that were written apart whether they are accepted,
 // and whether one is refused. In all that took so long, and the last write of it took that.
 func (s *suspects) wrote(l *line, n int, all, last time.Duration, refused bool, most int, now time.Time) {
-	if n == 0 { // the destination has failed
-		s.gate = now
+	if n == 0 { // the destination has failed: it may be that this was too large
+		l.size, l.turn = max(l.size/2, 1), time.Time{}
+		s.gate, s.othersFirst = now.Add(all*(apartShare-2)), true
 		return
 	}
 	s.took = last
@@ -264,7 +274,7 @@ func (s *suspects) wrote(l *line, n int, all, last time.Duration, refused bool, 
 // begins notes that something is written that is not suspected.
 func (s *suspects) begins() {
 	s.more = max(s.off, s.more-(s.more+7)/8)
-	s.off = 0
+	s.off, s.othersFirst = 0, false
 }
 
 // sweep forgets what has not come for long.

@@ -29,7 +29,10 @@ type writer struct {
 	apart     *line          // what this round is of, if that is written apart
 	isolating bool           // what is written is half of a batch, or apart
 	inBatch   map[string]int // changes that were found in this round, by cluster
-	isolated  []isolated     // in this round, and not suspected yet
+	isolated  []isolated     // since the sink has accepted something, and not suspected yet
+	inRow     int            // changes isolated since the sink has accepted one, also in rounds before
+	whole     half           // that was refused for good in this round
+	halves    []half         // of that, which were accepted
 	accepts   bool           // the sink has accepted something in this round
 	took      time.Duration  // the last write
 }
@@ -61,12 +64,13 @@ func (b *writer) round(ctx context.Context, batch []*item) {
 	clear(b.refused)
 	clear(b.inBatch)
 	b.isolating, b.accepts = false, false
-	b.isolated = b.isolated[:0]
+	b.whole, b.halves = half{}, b.halves[:0]
 	write := b.write
 	if b.apart != nil {
 		write = b.writeApart
 	}
 	err := write(ctx, batch)
+	b.judgeRound(err)
 	b.reason = err
 	// A write that we broke off ourselves says nothing about the sink, and neither does one
 	// that was larger than what it is known to take.
@@ -148,9 +152,8 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 		traced.Began, traced.Ended = start, start.Add(took)
 	}
 	if ctx.Err() == nil {
-		// Half of a batch, or what is written apart, is smaller than what could have been written.
 		b.tried = false
-		if !b.isolating || err != nil && !isPartial(err) && !pipeline.IsPermanent(err) {
+		if b.tellsOfSize(len(items), took, err) {
 			b.tried = b.wrote(len(items), took, err)
 		}
 	}
