@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/synctest"
+	"github.com/fairlead-dev/fairlead/internal/testserver"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks/deadletter"
 	"github.com/fairlead-dev/fairlead/sources/stream"
@@ -392,15 +393,12 @@ func TestALetterThatIsNotPutBackIsToldOf(t *testing.T) {
 	}
 	first := l.dead.resend()
 	a := <-l.sent
-	// The lane has ended when its letters can be taken again.
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for done := false; !done; <-tick.C {
+	testserver.Poll(t, "the lane has ended, so that its letters can be taken again", func() bool {
 		l.dead.mu.Lock()
+		defer l.dead.mu.Unlock()
 		_, under := l.dead.lanes[deadletter.Lane{Sink: "fussy", Cluster: "alpha"}]
-		done = !under && len(l.dead.open) > 0
-		l.dead.mu.Unlock()
-	}
+		return !under && len(l.dead.open) > 0
+	})
 	l.refuseOf("other", "c")
 	second := l.dead.resend()
 	l.ack(<-l.sent, "c")
