@@ -33,7 +33,7 @@ func TestWhatIsPutOffAloneAsksForNoMore(t *testing.T) {
 			c.Key.Cluster = cluster
 			return c
 		}
-		deliver(of("good", "x"), of("bad", "poison-a"), of("bad", "poison-b"))
+		_ = deliver(of("good", "x"), of("bad", "poison-a"), of("bad", "poison-b"))
 		until := time.Now().Add(5 * time.Minute)
 		var callers sync.WaitGroup
 		for i := range 40 {
@@ -48,7 +48,7 @@ func TestWhatIsPutOffAloneAsksForNoMore(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		deliver(of("good", "x"))
+		_ = deliver(of("good", "x"))
 		var got pipeline.Pace
 		b.Pace(func(p pipeline.Pace) { got = p })
 		if most := 4 * roomMost; got.UnderWay > most {
