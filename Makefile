@@ -64,9 +64,9 @@ build: ## Build all programs into bin/
 
 .PHONY: test
 test: control-plane consul helm kubectl victorialogs promtool databases browser race-note ## Run all tests, on real API servers, databases and a browser, with the race detector where there is a C compiler
-	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(PKGS)
+	FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 30m $(TESTFLAGS) $(PKGS)
 	# Allocations and memory, which the race detector falsifies, so that these are left out above.
-	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 20m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./pipeline/selection ./pipeline/stage ./sources ./sources/stream))
+	$(if $(RACE),$(if $(ALL),go test -p $(TESTP) -timeout 30m -run '^Test(NoAlloc|HostileMember)' ./cmd/internal/app ./pipeline/queue ./pipeline/selection ./pipeline/stage ./sources ./sources/stream))
 	# The pages as a site. They are outside of that module, so that its results are not to be cached.
 	$(if $(ALL),cd tools && go test -count 1 ./...)
 	$(if $(ALL),@go run ./internal/testsinks/cmd -missing)
@@ -78,7 +78,7 @@ memory: ## Fill the memory of the built program, with 1,000 members and with lar
 .PHONY: race
 race: ## Run the tests that need no API server COUNT times, shuffled, with the race detector
 	@test -n "$(RACE)" || { echo "make race needs cgo and a C compiler, for example gcc" >&2; exit 1; }
-	go test -race -short -shuffle=on -count=$(COUNT) -timeout 20m $(TESTFLAGS) $(PKGS)
+	go test -race -short -shuffle=on -count=$(COUNT) -timeout 30m $(TESTFLAGS) $(PKGS)
 
 .PHONY: race-note
 race-note:
@@ -202,8 +202,8 @@ sink-servers: ## Find or build the servers that tests of sinks run against, whic
 
 .PHONY: test-sinks
 test-sinks: sink-servers control-plane databases victorialogs race-note ## Run the tests of sinks that need these servers
-	FAIRLEAD_REQUIRE_SINK_SERVERS=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) $(SINKPKGS)
-	FAIRLEAD_REQUIRE_SINK_SERVERS=1 FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 20m $(TESTFLAGS) -run '$(SINKTESTS)' $(SINKTESTPKGS)
+	FAIRLEAD_REQUIRE_SINK_SERVERS=1 go test $(RACE) -p $(TESTP) -timeout 30m $(TESTFLAGS) $(SINKPKGS)
+	FAIRLEAD_REQUIRE_SINK_SERVERS=1 FAIRLEAD_REQUIRE_CONTROL_PLANE=1 go test $(RACE) -p $(TESTP) -timeout 30m $(TESTFLAGS) -run '$(SINKTESTS)' $(SINKTESTPKGS)
 
 .PHONY: victorialogs
 victorialogs: ## Find or build the VictoriaLogs that tests run against

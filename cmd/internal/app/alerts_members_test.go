@@ -76,6 +76,7 @@ func alertOnForbidden(t *testing.T, env *testenv.Env) (*story, time.Time) {
 	r := start(t, "--clusters=kubeconfig:"+writeKubeconfig(t, target), "--watch=configmaps?namespace=default", "--watch=services?namespace=default")
 	s := r.awaitScrape("the resource cannot be read", func(s *scrape) bool {
 		return s.total("fairlead_stream_state", `resource="configmaps",state="live"`) == 1 &&
+			s.total("fairlead_stream_state", `resource="services",state="waiting"`) == 1 &&
 			s.total("fairlead_stream_reconnects_total", `reason="forbidden",resource="services"`) > 0
 	})
 	for name := range s.values {

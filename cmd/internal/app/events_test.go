@@ -209,6 +209,15 @@ func testEventsFollowTheSchema(t *testing.T, env *testenv.Env) {
 	o.create("missed") // the same name, another object
 	r = startWith(t, Options{}, out, flags...)
 	r.awaitSame(o)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// What is not selected any more is worked out to be deleted.
+	flags[len(flags)-2] += "&labelSelector=selected"
+	r = startWith(t, Options{}, out, flags...)
+	r.await("a tombstone", func() bool {
+		return slices.ContainsFunc(out.kept(), func(line string) bool { return strings.Contains(line, `"tombstone":true`) })
+	})
 
 	seen := map[string]int{}
 	for _, line := range out.kept() {
