@@ -329,7 +329,9 @@ func TestAThousandFullLanes(t *testing.T) {
 		takes, want    time.Duration
 	}{
 		{1000, 16, 0, 17 * time.Second},
-		{250, 4, 10 * time.Millisecond, 70 * time.Second}, // in ten turns
+		// In ten turns. Each full lane holds one of four shares for 0.25, 0.5 and 1 s meanwhile, and then
+		// for longer, but not within 105 s: 250 times that, divided by four, and ten seconds of its own.
+		{250, 4, 10 * time.Millisecond, 120 * time.Second},
 	} {
 		lanes, records := tc.lanes, tc.records
 		synctest.Test(t, func(t *testing.T) {
