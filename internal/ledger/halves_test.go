@@ -203,7 +203,9 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 			}
 			return false
 		})
-		for _, c := range r.ledger.all() {
+		all := r.ledger.all()
+		r.ledger.mu.Lock() // so that one transaction has all of it
+		for _, c := range all {
 			if refused[c.key] {
 				for i := range 3 {
 					sequence, _ := c.observe(pod(i), at20(i), false, false)
@@ -213,6 +215,7 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 		}
 		sequence, _ := good.observe(pod(1), at20(1), false, false)
 		_, _, safe, _ := good.Begin(sequence, pod(1), at20(1), false)
+		r.ledger.mu.Unlock()
 		began := time.Now()
 		<-safe
 		if took := time.Since(began); took > 8*time.Second { // to look for all of them takes 17
