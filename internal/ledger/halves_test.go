@@ -194,7 +194,7 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 		for i := range 8 {
 			refused[r.claim(fmt.Sprint("bad-", i)).key] = true
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + 50*time.Millisecond) // between two times at which all is stored
 		r.store.refuseIf(func(updates []Update) bool {
 			for _, u := range updates {
 				if refused[u.Cursor] {
@@ -205,6 +205,8 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 		})
 		all := r.ledger.all()
 		r.ledger.mu.Lock() // so that one transaction has all of it
+		sequence, _ := good.observe(pod(1), at20(1), false, false)
+		_, _, safe, _ := good.Begin(sequence, pod(1), at20(1), false) // who comes later waits for the next one
 		for _, c := range all {
 			if refused[c.key] {
 				for i := range 3 {
@@ -213,8 +215,6 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 				}
 			}
 		}
-		sequence, _ := good.observe(pod(1), at20(1), false, false)
-		_, _, safe, _ := good.Begin(sequence, pod(1), at20(1), false)
 		r.ledger.mu.Unlock()
 		began := time.Now()
 		<-safe
