@@ -21,10 +21,10 @@ import (
 
 // starter starts what brings the changes of two clusters to a sink, one that always has more,
 // and one that has a change every 13 ms.
-type starter func(b *testing.B, sink pipeline.Sink) (stop func())
+type starter func(b *testing.B, sink *slowSink) (stop func())
 
 // startFlood starts a queue, a stage and a batcher before the sink, and the two clusters.
-func startFlood(b *testing.B, sink pipeline.Sink) (stop func()) {
+func startFlood(b *testing.B, sink *slowSink) (stop func()) {
 	b.Helper()
 	must := func(err error) {
 		b.Helper()
@@ -57,7 +57,7 @@ func startFlood(b *testing.B, sink pipeline.Sink) (stop func()) {
 // for each cluster, with a channel of its own, which takes one change after the other and
 // writes it. The sink is locked for a write. Who waits for a lock for a millisecond gets it after
 // one more write at the latest, so that the two clusters take turns.
-func startByHand(b *testing.B, sink pipeline.Sink) (stop func()) {
+func startByHand(b *testing.B, sink *slowSink) (stop func()) {
 	var writing sync.Mutex
 	var writers []func()
 	stops := startClusters(b, func() offer {

@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"strconv"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -20,6 +22,8 @@ type membersRequest struct {
 	Touch int           // change object after object, this many times
 	Rate  float64       // changes per second from here on; 0: none any more
 	Beat  time.Duration // make an object of each resource of the first member each time this has passed; 0: none any more
+	Known bool          // change one that was there in the beginning instead of making one
+	Flood float64       // changes per second of the second member meanwhile; 0: none
 }
 
 // membersReply is where they stand afterwards.
@@ -30,8 +34,8 @@ type membersReply struct {
 	Beats []beat // since there were asked for some
 }
 
-// beat is when an object was made, and its resourceVersion, which no other object of the member
-// has.
+// beat is when an object was made or changed, and its resourceVersion, which no other object of
+// the member has.
 type beat struct {
 	Resource string
 	Version  uint64
@@ -87,19 +91,30 @@ func newMembers(ctx context.Context, setup json.RawMessage) (func(json.RawMessag
 			meanwhile(func(ctx context.Context) { _, _ = server.Churn(ctx, simserver.Churn{PerSecond: r.Rate}) }) // the rate is valid
 		}
 		if r.Beat > 0 {
-			meanwhile(func(ctx context.Context) { beats = beatMember(ctx, server.Members()[0], o, r.Beat) })
+			meanwhile(func(ctx context.Context) {
+				var flood sync.WaitGroup
+				if r.Flood > 0 {
+					flood.Go(func() { floodMember(ctx, server.Members()[1], o, r.Flood) })
+				}
+				beats = beatMember(ctx, server.Members()[0], o, r)
+				flood.Wait()
+			})
 		}
 		return reply, nil
 	}, nil
 }
 
-// beatMember makes objects in a member until ctx ends.
-func beatMember(ctx context.Context, m *simserver.Member, o simserver.Options, each time.Duration) (beats []beat) {
+// beatMember makes objects in a member, or changes known ones in turn, until ctx ends.
+func beatMember(ctx context.Context, m *simserver.Member, o simserver.Options, r membersRequest) (beats []beat) {
 	next := o.Objects // the number of the next one: none has it yet
 	for _, n := range o.ObjectsOf {
 		next = max(next, n)
 	}
-	tick := time.NewTicker(each)
+	of := math.MaxInt
+	if r.Known {
+		of = max(o.Objects, 1)
+	}
+	tick := time.NewTicker(r.Beat)
 	defer tick.Stop()
 	for ; ; next++ {
 		select {
@@ -109,8 +124,24 @@ func beatMember(ctx context.Context, m *simserver.Member, o simserver.Options, e
 		}
 		for _, resource := range o.Resources {
 			at := time.Now()
-			version, _ := strconv.ParseUint(m.Touch(resource, next), 10, 64) // it is a number
+			version, _ := strconv.ParseUint(m.Touch(resource, next%of), 10, 64) // it is a number
 			beats = append(beats, beat{resource, version, at})
+		}
+	}
+}
+
+// floodMember changes the objects of a member in turn until ctx ends, as many in a second.
+func floodMember(ctx context.Context, m *simserver.Member, o simserver.Options, rate float64) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for began, n := time.Now(), 0; ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		for ; float64(n) < rate*time.Since(began).Seconds(); n++ {
+			m.Touch(o.Resources[0], n%max(o.Objects, 1))
 		}
 	}
 }

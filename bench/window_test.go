@@ -39,7 +39,7 @@ var slowSinks = []simulatedSink{
 // that only waits for a timer, which is a matter of the machine.
 //
 // Behind the pipe the same is measured of what a Go programmer would write by hand: see
-// startByHand.
+// startByHand. The changes of path=whole and path=whole-new come from members, see startWhole.
 func BenchmarkWindow(b *testing.B) {
 	const warmUp, last = 40, 60 // writes of 200 ms, or the time of as many
 	// So long that a percentile of what the quiet cluster waits is one of some hundreds.
@@ -65,11 +65,14 @@ func BenchmarkWindow(b *testing.B) {
 	most := sync.OnceValue(func() float64 {
 		return measure(b, startFlood, func(int) time.Duration { return 0 }).rate
 	})
-	run := func(impl string, start starter, s simulatedSink) {
-		b.Run("sink="+s.name+"/impl="+impl, func(b *testing.B) {
+	run := func(path, impl string, start starter, s simulatedSink) {
+		b.Run("sink="+s.name+path+"/impl="+impl, func(b *testing.B) {
 			sink := measure(b, start, s.took)
 			longer := float64(sink.own) / float64(sink.wanted)
 			could := min(max(1/s.took(1).Seconds(), 1000/s.took(1000).Seconds())/longer, most())
+			if path != "" {
+				could = min(could, wholeFloodRate)
+			}
 			if len(sink.quiet) == 0 {
 				b.Fatal("nothing of the quiet cluster arrived")
 			}
@@ -92,9 +95,20 @@ func BenchmarkWindow(b *testing.B) {
 		})
 	}
 	for _, s := range slowSinks {
-		run("fairlead", startFlood, s)
+		run("", "fairlead", startFlood, s)
 		if s.name == "pipe" {
-			run("handwritten", startByHand, s)
+			run("", "handwritten", startByHand, s)
+		}
+	}
+	for _, s := range slowSinks {
+		switch s.name {
+		case "pipe":
+			run("/path=whole", "fairlead", startWhole(true), s)
+			run("/path=whole", "handwritten", startWholeByHand, s)
+			run("/path=whole-new", "fairlead", startWhole(false), s)
+		case "1ms":
+			run("/path=whole", "fairlead", startWhole(true), s)
+			run("/path=whole-new", "fairlead", startWhole(false), s)
 		}
 	}
 }
@@ -114,6 +128,7 @@ type slowSink struct {
 
 	mu        sync.Mutex
 	measuring bool
+	from, to  time.Time // it was told to measure
 	accepted  int
 	own       time.Duration   // what the writes have taken
 	wanted    time.Duration   // what they were to take
@@ -148,6 +163,11 @@ func (s *slowSink) reset(measuring bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.measuring = measuring
+	if measuring {
+		s.from = time.Now()
+	} else {
+		s.to = time.Now()
+	}
 }
 
 // sleep lets the thread sleep. A timer of the runtime is up to a millisecond late, as it

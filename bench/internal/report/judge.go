@@ -31,11 +31,11 @@ type judged struct {
 func (r *Runs) judge(benchmark string, g goal, labels string) judged {
 	impl := cmp.Or(g.impl, ours)
 	j := judged{
-		id:     strings.Join([]string{benchmark, labels, impl, g.unit, cmp.Or(g.peer, "limit")}, " "),
+		id:     strings.Join([]string{benchmark, labels, impl, g.unit, cmp.Or(g.peer, g.limitUnit, "limit")}, " "),
 		labels: strings.ReplaceAll(labels, "/", ", "), goal: g, verdict: NotMeasured,
 	}
 	if labels == "" {
-		j.id = strings.Join([]string{benchmark, impl, g.unit, cmp.Or(g.peer, "limit")}, " ")
+		j.id = strings.Join([]string{benchmark, impl, g.unit, cmp.Or(g.peer, g.limitUnit, "limit")}, " ")
 	}
 	mine, ok := r.find(benchmark, labels, impl, g.unit)
 	if ok {
