@@ -9,7 +9,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 
-	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 )
 
@@ -122,30 +121,4 @@ func BenchmarkQueueWorkers(b *testing.B) {
 			workers.Wait()
 		})
 	}
-}
-
-// BenchmarkOffer is the way a stream's changes go: by identity, with sizes.
-func BenchmarkOffer(b *testing.B) {
-	q := queue.New(queue.Options[*pipeline.Change, pipeline.Key]{
-		Cluster:  func(c *pipeline.Change) string { return c.Key.Cluster },
-		Identity: func(c *pipeline.Change) pipeline.Key { return c.Key },
-		Size:     (*pipeline.Change).Size,
-	})
-	changes := make([]*pipeline.Change, 10_000)
-	for i := range changes {
-		changes[i] = &pipeline.Change{Key: pipeline.Key{
-			Cluster: fmt.Sprintf("cluster-%d", i%100), Resource: "configmaps", Namespace: "default", Name: fmt.Sprintf("object-%d", i),
-		}}
-	}
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		if err := q.Offer(b.Context(), changes[n%len(changes)], 0); err != nil {
-			b.Fatal(err)
-		}
-		c, _ := q.Get()
-		q.Done(c)
-		n++
-	}
-	reportChanges(b, n)
 }
