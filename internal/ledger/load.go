@@ -118,10 +118,10 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 			if k.due == c.head.Due {
 				o.due = c.due
 			}
-			c.acked.put(o)
-			if c.head.Digests {
-				c.acked.setDigest(key, k.digest)
+			if !c.head.Digests {
+				k.digest = 0
 			}
+			c.acked.add(o, k.digest)
 			c.seenLocked(k.acked.rv)
 		}
 		c.setUnackedLocked(n, k.unacked)
@@ -134,6 +134,7 @@ func (c *Cursor) load(records iter.Seq2[[]byte, []byte], sibling *Cursor) error 
 			c.seenLocked(k.deleted)
 		}
 	}
+	c.acked.index()
 	slices.SortFunc(c.forgetting, func(a, b deletion) int { return cmp.Compare(a.rv, b.rv) })
 	c.last, c.stored, c.storedAt = c.head.Resume, true, c.head.Resume
 	c.passedLocked(c.head.Resume)
@@ -171,9 +172,10 @@ func (c *Cursor) loadLike(other *Cursor) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for o := range other.acked.all() {
-		c.acked.put(object{version: o.version, name: o.name, due: o.due})
+		c.acked.add(object{version: o.version, name: o.name, due: o.due}, 0)
 		c.touchLocked(o.name)
 	}
+	c.acked.index()
 	for n, unacked := range other.unackedUIDs {
 		c.unackedUIDs[n] = slices.Clone(unacked)
 		c.touchLocked(n)

@@ -121,6 +121,31 @@ func (o *objects) put(e object) {
 	}
 }
 
+// add is put for many, with the digest of each: they are found once index is called.
+func (o *objects) add(e object, digest uint64) {
+	o.places.push(e)
+	if digest == 0 && o.digests.n == 0 {
+		return
+	}
+	for o.digests.n < o.places.n {
+		o.digests.push(keptDigest{})
+	}
+	*o.digests.at(o.places.n - 1) = keep(digest)
+}
+
+// index makes the buckets of objects that were added to an empty set. It hashes each name
+// once. To split a bucket for each object takes several times as long.
+func (o *objects) index() {
+	for o.buckets.n < o.places.n {
+		o.buckets.push(0)
+	}
+	for i := range o.places.n {
+		e := o.at(i)
+		first := o.buckets.at(o.bucketOf(e.name))
+		e.next, *first = *first, i+1
+	}
+}
+
 // remove removes an object, if it is there.
 func (o *objects) remove(key []byte) {
 	if o.places.n == 0 {

@@ -15,6 +15,14 @@ func TestObjectsAgainstMap(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		o, want := newObjects(), map[string]rv{}
 		size := 1 + r.IntN(5000)
+		if seed%2 == 1 { // it is loaded
+			for i := range size {
+				k := fmt.Sprintf("\x02ns%d", i)
+				o.add(object{version: version{rv: rv(i)}, name: name(k)}, 0)
+				want[k] = rv(i)
+			}
+			o.index()
+		}
 		for i := range 20_000 {
 			if i%5000 == 0 {
 				size = 1 + r.IntN(5000) // it grows and shrinks
@@ -49,6 +57,28 @@ func TestObjectsAgainstMap(t *testing.T) {
 		}
 		if unused := capOf(o.buckets) - len(want); unused > len(want)/8+3*int(perPage) {
 			t.Errorf("seed %d: buckets for %d more than %d objects", seed, unused, len(want))
+		}
+	}
+}
+
+// Those that are loaded have the digests that the store has of them.
+func TestDigestsOfLoadedObjects(t *testing.T) {
+	o := newObjects()
+	for i := range 1000 {
+		digest := uint64(0)
+		if i >= 500 && i%3 == 0 {
+			digest = uint64(i)
+		}
+		o.add(object{name: name(fmt.Sprintf("\x02ns%d", i))}, digest)
+	}
+	o.index()
+	for i := range 1000 {
+		want := uint64(0)
+		if i >= 500 && i%3 == 0 {
+			want = uint64(i)
+		}
+		if got := o.digest(fmt.Appendf(nil, "\x02ns%d", i)); got != want {
+			t.Errorf("the digest of %d is %d, want %d", i, got, want)
 		}
 	}
 }
