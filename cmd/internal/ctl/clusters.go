@@ -4,11 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -51,55 +46,4 @@ func (c *Client) clusters(ctx context.Context, stderr io.Writer) (*api.Status, e
 		return nil, fmt.Errorf("%s does not lead any more; try again", Printable(l.Identity))
 	}
 	return &leader, nil
-}
-
-// completeWithin bounds a completion: whoever presses a key waits for it.
-const completeWithin = time.Second
-
-// CompleteClusters completes the name of a cluster by what the program tells within a
-// second. It is a cobra.Command's ValidArgsFunction.
-func (c *Client) CompleteClusters(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	ctx := cmd.Context()
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	ctx, cancel := context.WithTimeout(ctx, completeWithin)
-	defer cancel()
-	status, err := c.Clusters(ctx, io.Discard)
-	if err != nil {
-		cobra.CompErrorln(err.Error())
-		return nil, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveError
-	}
-	var names []cobra.Completion
-	for i := range status.Clusters {
-		k := &status.Clusters[i]
-		if strings.HasPrefix(k.Name, begun) && !slices.Contains(args, k.Name) {
-			names = append(names, cobra.CompletionWithDesc(Printable(k.Name), string(standingOf(k).state)))
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// CompleteCluster is CompleteClusters where only the first argument is a cluster.
-func (c *Client) CompleteCluster(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return c.CompleteClusters(cmd, args, begun)
-}
-
-// completeFlag completes the command's flag --cluster, also behind a comma.
-func (c *Client) completeFlag(cmd *cobra.Command) {
-	// It fails only for a flag that there is not.
-	_ = cmd.RegisterFlagCompletionFunc("cluster", func(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		before := ""
-		if cmd.Flag("cluster").Value.Type() == "stringSlice" {
-			before = begun[:strings.LastIndex(begun, ",")+1]
-		}
-		names, how := c.CompleteClusters(cmd, strings.Split(before, ","), begun[len(before):])
-		for i := range names {
-			names[i] = before + names[i]
-		}
-		return names, how
-	})
 }
