@@ -17,7 +17,7 @@ import (
 func TestWrongUseOfWhatAsks(t *testing.T) {
 	for _, line := range []string{
 		"status --nope", "check --nope", "explain edge-1", "diff", "diff x", "tail -o yaml", "top", "top pods", "pause", "pause a b",
-		"resume", "resume --nope", "limits", "limits a --qps=x", "replay", "replay x", "support-bundle x", "version x",
+		"resume", "resume --nope", "limits", "limits a --qps=x", "replay", "replay x", "support-bundle x", "version x", "leader x", "leader --force",
 	} {
 		if out, err := command(t, strings.Fields(line)...); ExitCode(err) != 2 {
 			t.Errorf("fairlead %s ends with %d: %v\n%s", line, ExitCode(err), err, out)
