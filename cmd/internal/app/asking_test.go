@@ -49,7 +49,7 @@ func TestNamesAreCompleted(t *testing.T) {
 		"pause --route ": "stdout:\thealthy\nhub:fleet\tfailing\n:4\n", "diff --sink h": "hub:fleet\tfailing\n:4\n", "tail --route stdout:,h": "stdout:,hub:fleet\tfailing\n:4\n",
 		"replay --route s": "stdout:\thealthy\n:4\n", "limits --route s": "stdout:\thealthy\n:4\n", "resume --route s": "stdout:\thealthy\n:4\n",
 		"resume --stream ": "edge-1/\nwest/\n:6\n", "limits --stream edge-1/d": "edge-1/deployments.apps\tlive\n:4\n", "pause --stream west/p": "west/pods\tlive\n:4\n",
-		"tail ": "deployments.apps\nevents [2J\npods\n:4\n", "tail pods p": ":4\n", "tail --cluster edge-1 e": ":4\n", "tail --op d": "deleted\n:4\n", "pause --mode s": "stop\n:4\n",
+		"tail ": "deployments.apps\nevents [2J\npods\n:4\n", "tail pods p": ":4\n", "tail --cluster edge-1 e": ":4\n", "tail --op ": "added\nupdated\ndeleted\n:4\n", "pause --mode ": "hold\nstop\n:4\n",
 		"replay --cluster edge-1 --resource ": "deployments.apps\npods\n:4\n", "diff --resource pods,d": "pods,deployments.apps\n:4\n", "diff --cluster west --resource d": ":4\n",
 		"explain edge-1 p": "pods/\n:6\n", "explain west d": ":4\n", "explain edge-1 pods w": ":4\n",
 	} {
