@@ -35,6 +35,10 @@ func TestChartsRefuse(t *testing.T) {
 		"probes of no port":            {`config: {healthProbeBindAddress: "0"}`, "set livenessProbe to null"},
 		"a monitor of nothing":         {"config: {metricsBindAddress: \"0\"}\npodMonitor: {enabled: true}", "podMonitor.enabled has nothing to read"},
 		"too short a time to end":      {"config: {drainTimeout: 1m30.5s}\nterminationGracePeriodSeconds: 125", "the Pod needs 126"},
+		"an alert that there is not":   {"prometheusRule: {enabled: true, for: {FairleadDwon: 1h}}", "prometheusRule.for: there is no alert FairleadDwon; there are FairleadDown, "},
+		"a severity of no alert":       {"prometheusRule: {enabled: true, severities: {Down: page}}", "prometheusRule.severities: there is no alert Down"},
+		"a switch of no alert":         {"prometheusRule: {enabled: true, disabled: [Down]}", "prometheusRule.disabled: there is no alert Down"},
+		"a share of more than all":     {"prometheusRule: {thresholds: {ledgerShare: 90}}", "ledgerShare"},
 		"a drain that is no time":      {"config: {drainTimeout: soon}", "no duration"},
 	} {
 		t.Run(name, func(t *testing.T) {

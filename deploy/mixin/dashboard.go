@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // object is a part of Grafana's JSON.
@@ -25,7 +26,7 @@ const (
 type dashboard struct {
 	name      string // of the file, and the end of its uid
 	title     string
-	variables []variable // beside datasource
+	variables []variable // beside datasource, and those of the installation
 	rows      []row
 }
 
@@ -117,9 +118,13 @@ func Dashboards() (map[string][]byte, error) {
 // model is the dashboard as Grafana imports it.
 func (d dashboard) model() object {
 	templating := []object{{"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}}
-	for _, v := range d.variables {
+	for i, v := range slices.Concat(installationVars, d.variables) {
+		query := v.query
+		if i >= len(installationVars) {
+			query = ofInstallation(query)
+		}
 		templating = append(templating, object{
-			"name": v.name, "type": "query", "datasource": source(), "query": v.query, "definition": v.query,
+			"name": v.name, "type": "query", "datasource": source(), "query": query, "definition": query,
 			"refresh": 2, "sort": 1, "multi": true, "includeAll": true, "allValue": ".*", "current": object{"text": "All", "value": "$__all"},
 		})
 	}
@@ -151,7 +156,7 @@ func source() object { return object{"type": "prometheus", "uid": "${datasource}
 func (p panel) model(id int, at object) object {
 	var targets []object
 	for i, q := range p.queries {
-		target := object{"refId": string(rune('A' + i)), "datasource": source(), "expr": q.expr, "legendFormat": q.legend}
+		target := object{"refId": string(rune('A' + i)), "datasource": source(), "expr": ofInstallation(q.expr), "legendFormat": q.legend}
 		if p.kind == "table" {
 			target["instant"], target["format"] = true, "table"
 		}

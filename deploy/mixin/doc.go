@@ -21,8 +21,9 @@
 //
 // The labels job and namespace are those of Prometheus's targets. Fairlead's own metrics have
 // none of that name. Two installations that one Prometheus scrapes need to differ in one of
-// them. A name of a cluster or a resource comes from its owner: Alertmanager's templates have
-// to escape it where it is shown as HTML, as they do by themselves.
+// them: all rules keep both labels, and all dashboards have variables for both. A name of a
+// cluster or a resource comes from its owner: Alertmanager's templates have to escape it
+// where it is shown as HTML, as they do by themselves.
 //
 // # Usage
 //

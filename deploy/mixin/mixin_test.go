@@ -3,6 +3,7 @@ package mixin
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -170,8 +171,9 @@ func TestPanelsNameMetricsThatExist(t *testing.T) {
 		for _, v := range d.Templating.List {
 			variables[v.Name] = false
 			if query, ok := strings.CutPrefix(v.Query, "label_values("); ok {
-				metric, label, _ := strings.Cut(strings.TrimSuffix(query, ")"), ", ")
-				queries[file+": variable "+v.Name] = "sum by (" + label + ") (" + metric + ")"
+				query = strings.TrimSuffix(query, ")")
+				i := strings.LastIndex(query, ", ")
+				queries[file+": variable "+v.Name] = "sum by (" + query[i+2:] + ") (" + query[:i] + ")"
 			}
 		}
 		variables["datasource"] = strings.Contains(string(text), "${datasource}")
@@ -187,7 +189,7 @@ func TestPanelsNameMetricsThatExist(t *testing.T) {
 				t.Errorf("%s shows nothing", name)
 			}
 			for i, target := range p.Targets {
-				queries[name+string(rune('A'+i))+target.LegendFormat] = target.Expr
+				queries[fmt.Sprint(name, " ", p.ID, string(rune('A'+i)))] = target.Expr
 				for _, m := range variable.FindAllStringSubmatch(target.Expr, -1) {
 					if _, ok := variables[m[1]]; !ok {
 						t.Errorf("%s: there is no variable %s", name, m[1])
@@ -206,6 +208,19 @@ func TestPanelsNameMetricsThatExist(t *testing.T) {
 		t.Errorf("%d dashboards", len(files))
 	}
 	checkQueries(t, queries)
+	// Two installations that one Prometheus scrapes are told apart, by all panels.
+	panels := slices.DeleteFunc(slices.Sorted(maps.Keys(queries)), func(name string) bool { return strings.Contains(name, ": variable ") })
+	var texts []string
+	for _, name := range panels {
+		texts = append(texts, strings.ReplaceAll(queries[name], "$__rate_interval", "5m"))
+	}
+	for i, selectors := range testprom.Selectors(t, texts...) {
+		for _, s := range selectors {
+			if !slices.Contains(s.Labels, "namespace") || !slices.Contains(s.Labels, "job") {
+				t.Errorf("%s: %s does not tell installations apart: %s", panels[i], s.Metric, texts[i])
+			}
+		}
+	}
 }
 
 func TestAlertsNameMetricsThatExist(t *testing.T) {

@@ -23,7 +23,7 @@ type Election struct {
 
 // New returns a part in an election over a lock, whose Identity is the name of this
 // process: no other process may have it, not even an earlier one on the same
-// machine. Nothing is asked of the lock before Run, and nothing after it. The caller
+// machine. Nothing is asked of the lock before Run, and nothing after it but by Successor. The caller
 // closes it, if it can be closed.
 //
 // Every call to the lock ends after Timing.CallTimeout. The lock has to obey its
@@ -185,6 +185,9 @@ type Status struct {
 	Leading  bool      // this process leads
 	Leader   string    // who leads, as last seen; empty: nobody is known to
 	Since    time.Time // when Leader became so, as this process has seen it
+	// Renewed is when Leader last renewed the lease, by its own clock; zero: that is not known.
+	Renewed time.Time
+	Token   uint64 // see Election.Token
 	// Unsettled is since when no process has led for 15 seconds, however often Leader has
 	// changed since; zero: one does, or this process has not seen one that did.
 	Unsettled time.Time
@@ -198,6 +201,7 @@ func (e *Election) Status() Status {
 	defer e.lock.mu.Unlock()
 	x := &e.lock.tenure
 	s.Leader, s.Since, s.Unsettled = printable(x.holder), x.since, x.unsettled(time.Now())
+	s.Renewed, s.Token = e.lock.renewed, e.lock.token
 	if err := e.lock.failed; err != nil {
 		s.LastError = err.Error()
 	}

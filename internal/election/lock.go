@@ -27,10 +27,11 @@ type lock struct {
 	fence *fence
 	log   logr.Logger
 
-	mu     sync.Mutex
-	tenure tenure
-	token  uint64 // see Election.Token
-	failed error  // of the last request
+	mu      sync.Mutex
+	tenure  tenure
+	renewed time.Time // as the record has it
+	token   uint64    // see Election.Token
+	failed  error     // of the last request
 }
 
 // Get reads the record. By the bytes that it returns the elector tells whether that
@@ -38,13 +39,13 @@ type lock struct {
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.read(ctx)
 	if err == nil {
-		l.saw(record.HolderIdentity)
+		l.saw(record.HolderIdentity, record.RenewTime.Time)
 		// Those of client-go's locks have the second of the renewal only: of several
 		// within one, others would see the first, while its holder relies on the last.
 		raw = strconv.AppendInt(raw, record.RenewTime.UnixMicro(), 10)
 	}
 	if apierrors.IsNotFound(err) {
-		l.saw("")
+		l.saw("", time.Time{})
 		l.report(ctx, nil)
 	} else {
 		l.report(ctx, err)
@@ -96,7 +97,7 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 	if err == nil {
 		l.begin(record) // before anybody may act
 		l.fence.renew(began, time.Now())
-		l.saw(record.HolderIdentity)
+		l.saw(record.HolderIdentity, record.RenewTime.Time)
 	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		l.report(ctx, nil) // somebody was faster; the next Get tells who
@@ -124,12 +125,13 @@ func (l *lock) begin(record resourcelock.LeaderElectionRecord) {
 	}
 }
 
-// saw notes who holds the lease.
-func (l *lock) saw(holder string) {
+// saw notes who holds the lease, and when that was renewed.
+func (l *lock) saw(holder string, renewed time.Time) {
 	if holder != l.Identity() {
 		l.fence.lose(fmt.Errorf("%w: %q", errTaken, printable(holder)))
 	}
 	l.mu.Lock()
+	l.renewed = renewed
 	changed := l.tenure.see(holder, time.Now())
 	l.mu.Unlock()
 	if changed && holder != "" && holder != l.Identity() {

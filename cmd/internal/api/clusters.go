@@ -152,6 +152,10 @@ type Election struct {
 	Leader   string `json:"leader,omitempty"`
 	// LeaderSince is since when that process leads, or nobody does, as this one has seen it.
 	LeaderSince time.Time `json:"leaderSince,omitzero"`
+	// Renewed is when the leader last renewed the lock, by its own clock. Term is the fencing
+	// token of the process that tells, 0 if it has not led.
+	Renewed time.Time `json:"renewed,omitzero"`
+	Term    uint64    `json:"term,omitempty"`
 	// UnsettledSince is since when no process has led for 15 seconds; zero: one does.
 	UnsettledSince time.Time `json:"unsettledSince,omitzero"`
 	LeaderHost     string    `json:"leaderHost,omitempty"`    // as the leader says; its Pod's name

@@ -74,6 +74,7 @@ type Cause struct {
 type ClusterList struct {
 	At       time.Time    `json:"at"`
 	Filter   string       `json:"filter,omitempty"`
+	Selector string       `json:"selector,omitempty"` // of labels
 	Sort     string       `json:"sort"`
 	Page     int          `json:"page"` // from 1
 	PerPage  int          `json:"perPage"`
@@ -84,19 +85,21 @@ type ClusterList struct {
 
 // ClusterRow is one line for a cluster.
 type ClusterRow struct {
-	Name        string       `json:"name"`
-	Level       string       `json:"level"` // ok, busy, warn or bad: the worst of the cluster and its streams
-	State       member.State `json:"state"`
-	Reason      string       `json:"reason,omitempty"`
-	Since       time.Time    `json:"since"`
-	NextRetry   time.Time    `json:"nextRetry,omitzero"`
-	Source      string       `json:"source"`
-	Version     string       `json:"serverVersion,omitempty"`
-	Streams     int          `json:"streams"`
-	LiveStreams int          `json:"liveStreams"`
-	Waiting     int          `json:"waiting"`
-	Unacked     int          `json:"unacked"`
-	LagSeconds  float64      `json:"lagSeconds"` // age of the oldest change that a sink has not accepted
+	Name      string       `json:"name"`
+	Level     string       `json:"level"` // ok, busy, warn or bad: the worst of the cluster and its streams
+	State     member.State `json:"state"`
+	Reason    string       `json:"reason,omitempty"`
+	Since     time.Time    `json:"since"`
+	NextRetry time.Time    `json:"nextRetry,omitzero"`
+	Source    string       `json:"source"`
+	// Labels are those of the object of the hub that describes it.
+	Labels      map[string]string `json:"labels,omitempty"`
+	Version     string            `json:"serverVersion,omitempty"`
+	Streams     int               `json:"streams"`
+	LiveStreams int               `json:"liveStreams"`
+	Waiting     int               `json:"waiting"`
+	Unacked     int               `json:"unacked"`
+	LagSeconds  float64           `json:"lagSeconds"` // age of the oldest change that a sink has not accepted
 	// Throttled is the share of the last ten seconds in which tokens were missing, from 0 to
 	// 1, in the route that waited longest. DeliveriesPerSecond are those to all routes. Both
 	// are absent until they are known.

@@ -37,6 +37,8 @@ type admin struct {
 	orders    *orders
 	routes    []string          // names
 	flags     func() []api.Flag // in effect
+	election  *api.Election     // nil: there is none
+	stepDown  func()            // has this leader give way
 	tails     http.Handler      // GET /tail
 	diff      http.Handler      // GET and POST /diff
 	metrics   http.Handler      // GET /metrics
@@ -60,6 +62,7 @@ func (p *program) adminServer(l net.Listener) *manager.Server {
 	now := func() *admin {
 		election := p.electionStatus()
 		a := &admin{
+			election: election, stepDown: p.stepDown.ask,
 			following: election.Following(), instead: election.AskLeader(), flags: p.flagsInEffect, pages: pages, name: name, tails: &p.tails, diff: http.HandlerFunc(p.serveDiff), metrics: metrics, stop: p.stopping, log: p.log,
 		}
 		if a.following != "" {
@@ -101,6 +104,7 @@ func (a *admin) endpoints() map[string]http.Handler {
 		"POST /replay":            a.answers(a.serveReplay),
 		"POST /pause":             a.answers(a.servePause),
 		"POST /resume":            a.answers(a.serveResume),
+		"POST /step-down":         a.answers(a.serveStepDown),
 		"POST /retry":             a.answers(a.serveRetryNow),
 		"GET /limits":             a.answers(a.serveLimits),
 		"POST /limits":            a.answers(a.serveOrderLimits),

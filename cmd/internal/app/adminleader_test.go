@@ -62,6 +62,31 @@ func TestACommandGoesOnToTheLeader(t *testing.T) {
 	}
 }
 
+// A program without an election has nobody to give way to.
+func TestStepDown(t *testing.T) {
+	asked := 0
+	a := &admin{log: logr.Discard(), stepDown: func() { asked++ }}
+	for _, test := range []struct {
+		path     string
+		election *api.Election
+		code     int
+	}{
+		{"/step-down", nil, http.StatusConflict},
+		{"/step-down?by=" + strings.Repeat("x", 201), &api.Election{Role: "leader"}, http.StatusBadRequest},
+		{"/step-down?now=true", &api.Election{Role: "leader"}, http.StatusBadRequest},
+		{"/step-down?by=anna", &api.Election{Role: "leader", Identity: "a", Term: 3}, http.StatusAccepted},
+	} {
+		a.election = test.election
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, test.path, nil)
+		r.Host = "localhost"
+		a.handler().ServeHTTP(w, r)
+		if w.Code != test.code || (asked > 0) != (test.code == http.StatusAccepted) {
+			t.Errorf("%.40s: %d %s; asked for %d times", test.path, w.Code, w.Body, asked)
+		}
+	}
+}
+
 func TestTheLeaderIsNotAsked(t *testing.T) {
 	redirect := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
 	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

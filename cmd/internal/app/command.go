@@ -51,6 +51,7 @@ func NewCommand(o Options) *cobra.Command {
 		ctl.NewResume(),
 		ctl.NewLimits(),
 		ctl.NewRetry(),
+		ctl.NewLeader(),
 		ctl.NewReplay(),
 		ctl.NewSupportBundle(o.describe()),
 		ctl.NewVersion(o.describe(), o.build().answer()),

@@ -210,7 +210,7 @@ func (p *program) electionStatus() *api.Election {
 		return nil
 	}
 	e := p.election.Status()
-	s := &api.Election{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LeaderSince: e.Since, UnsettledSince: e.Unsettled, LastError: e.LastError}
+	s := &api.Election{Role: "follower", Lock: p.settings.lock.Identity, Identity: e.Identity, Leader: e.Leader, LeaderSince: e.Since, Renewed: e.Renewed, Term: e.Token, UnsettledSince: e.Unsettled, LastError: e.LastError}
 	s.LeaderHost, s.LeaderAddress = api.ParseIdentity(e.Leader)
 	if e.Leading {
 		s.Role = "leader"

@@ -52,6 +52,7 @@ func TestLeaderElection(t *testing.T) {
 		"stopped":             testLeaderStopped,
 		"stopped, with locks": testLeaderStoppedWithLocks,
 		"asked by command":    testCommandsFindTheLeader,
+		"steps down":          testLeaderStepsDown,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, env.Clusters[0]) })
 	}
@@ -429,6 +430,31 @@ func testCommandsFindTheLeader(t *testing.T, c *testenv.Cluster) {
 		}
 	}
 	p.stop()
+}
+
+// The lease lasts for an hour, and the leader that steps down ends only when another one leads: it has
+// released the lease, and the other one has taken it.
+func testLeaderStepsDown(t *testing.T, c *testenv.Cluster) {
+	p := startPair(t, c, nil, "--admin-bind-address=127.0.0.1:0", "--leader-election-lease-duration=1h", "--leader-election-renew-deadline=50m", "--leader-election-retry-period=1s")
+	leader, follower := p.leader.status().Election, p.follower.status().Election
+	if out, err := command(t, "leader", "--step-down", "--admin=http://"+leader.AdminAddress); ExitCode(err) != 2 {
+		t.Errorf("where no other one is seen: %q, %v", out, err)
+	}
+	out, err := command(t, "leader", "--step-down", "-o", "jsonpath={.identity}", "--admin=http://"+follower.AdminAddress)
+	if want := leader.Identity; err != nil || !strings.HasSuffix(out, want) || !strings.Contains(out, "it steps down") {
+		t.Errorf("%q, %v; want %q", out, err, want)
+	}
+	if code := p.leader.awaitExit(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	text := must(os.ReadFile(p.leader.log))(t)
+	if want := "leader=" + follower.Identity; !bytes.Contains(text[max(bytes.Index(text, []byte("Stepped down")), 0):], []byte(want)) {
+		t.Errorf("it does not end with %q:\n%s", want, text)
+	}
+	if repeated := p.checkFollower(takeover{}); repeated > 0 {
+		t.Errorf("%d events came more than once", repeated)
+	}
+	p.end(p.follower)
 }
 
 // A stopped process keeps its locks: the next leader waits for them.

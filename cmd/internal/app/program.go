@@ -73,6 +73,7 @@ type program struct {
 	changes  *changes                  // of the settings
 	changing atomic.Pointer[time.Time] // since when an engine has stopped, and the next one does not run yet
 	handing  sync.WaitGroup            // goroutines that open and close destinations
+	stepDown stepDown                  // whether this leader is to give way
 	started  chan struct{}             // closed once sources run
 	stopping chan struct{}             // closed when the program begins to stop
 	hangup   chan os.Signal
@@ -85,7 +86,7 @@ type program struct {
 func newProgram(ctx context.Context, s *settings, stdout io.Writer, log logr.Logger, reg prometheus.Registerer) (_ *program, err error) {
 	p := &program{
 		settings: s, limiter: newLimiter(s.clusterLimits()), stdout: stdout, log: log, registerer: reg,
-		members: newMembers(), changes: newChanges(s), started: make(chan struct{}), stopping: make(chan struct{}),
+		members: newMembers(), changes: newChanges(s), started: make(chan struct{}), stopping: make(chan struct{}), stepDown: stepDown{asked: make(chan struct{})},
 		hangup: make(chan os.Signal, 1), probes: probe.NewShared(),
 	}
 	p.orders = newOrders(log, p.limiter)

@@ -17,6 +17,7 @@ import (
 func (p *program) run(ctx context.Context) (err error) {
 	signal.Notify(p.hangup, syscall.SIGHUP) // which would end a follower otherwise
 	defer signal.Stop(p.hangup)
+	asked := ctx // to end, from outside
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer p.endProbes()
@@ -25,10 +26,10 @@ func (p *program) run(ctx context.Context) (err error) {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	if p.reloader != nil {
-		asked := make(chan os.Signal, 1)
-		signal.Notify(asked, syscall.SIGHUP)
-		defer signal.Stop(asked)
-		wg.Go(func() { p.reloader.run(serving, asked) })
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGHUP)
+		defer signal.Stop(again)
+		wg.Go(func() { p.reloader.run(serving, again) })
 	}
 	if p.page != nil {
 		wg.Go(func() { _ = p.page.Run(serving) }) // it returns nil
@@ -47,9 +48,13 @@ func (p *program) run(ctx context.Context) (err error) {
 		var label sync.WaitGroup
 		labelling, stopLabel := context.WithCancel(serving)
 		label.Go(func() { p.label.run(labelling) })
+		wg.Go(func() { p.stepDown.watch(serving, cancel) })
 		err = p.election.Run(ctx, p.lead)
 		stopLabel()
 		label.Wait()
+		if err == nil {
+			err = p.gaveWay(asked, ctx)
+		}
 		p.closeLock()
 	} else {
 		_, err = p.work(ctx, context.WithoutCancel(ctx))

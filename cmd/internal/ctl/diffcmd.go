@@ -83,7 +83,7 @@ func NewDiff() *cobra.Command {
 	c.AddFlag(f)
 	o.AddFlags(f)
 	CompleteOutput(cmd, diffColumns)
-	c.completeFlag(cmd)
+	c.completeFlags(cmd)
 	return cmd
 }
 

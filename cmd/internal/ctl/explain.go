@@ -57,7 +57,7 @@ func NewExplain() *cobra.Command {
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "the object's namespace, if it has one")
 	c.AddFlag(cmd.Flags())
 	o.AddFlags(cmd.Flags())
-	cmd.ValidArgsFunction = c.CompleteCluster
+	cmd.ValidArgsFunction = c.completeObject
 	return cmd
 }
 

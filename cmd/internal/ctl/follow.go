@@ -96,6 +96,9 @@ func (s *statusCommand) await(cmd *cobra.Command) error {
 		if end, ok := errors.AsType[*ExitError](s.print(cmd.OutOrStdout(), status)); ok && end.Code == ExitUnasked {
 			return end
 		}
+		if all, err := s.all(status); err == nil && len(all) < s.atLeast {
+			return &ExitError{ExitProblem, fmt.Errorf("%s, and there are %d clusters of at least %d", how, len(all), s.atLeast)}
+		}
 		return &ExitError{ExitProblem, fmt.Errorf("%s, and not all is %s", how, s.wait)}
 	}
 }
@@ -109,14 +112,19 @@ func (s *statusCommand) end(err error) error {
 	return err
 }
 
-// isThere reports whether there are clusters that are asked for, all in that state. Those
+// all returns the clusters that are asked for, also those that --state does not show.
+func (s *statusCommand) all(status *api.Status) ([]api.Cluster, error) {
+	all := *s
+	all.states = nil
+	return all.choose(status)
+}
+
+// isThere reports whether there are so many clusters that are asked for, all in that state. Those
 // of other states count, too: --state chooses what is shown. For all to be live, all have
 // to be known: each source of clusters has been read.
 func (s *statusCommand) isThere(status *api.Status) bool {
-	all := *s
-	all.states = nil
-	clusters, err := all.choose(status)
-	if err != nil || len(clusters) == 0 {
+	clusters, err := s.all(status)
+	if err != nil || len(clusters) < s.atLeast {
 		return false
 	}
 	if s.wait == "live" {

@@ -106,6 +106,7 @@ func NewLimits() *cobra.Command {
 	o.addFlags(f)
 	c.AddFlag(f)
 	out.AddFlags(f)
+	c.completeFlags(cmd)
 	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }

@@ -111,9 +111,12 @@ func NewPause() *cobra.Command {
 	t.addFlags(cmd.Flags())
 	addSelector(cmd.Flags(), &selector)
 	cmd.Flags().StringVar(&mode, "mode", api.PauseHold, "hold: watches stay; stop: they are closed")
+	// It fails only for a flag that there is not.
+	_ = cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{api.PauseHold, api.PauseStop}, cobra.ShellCompDirectiveNoFileComp))
 	o.addFlags(cmd.Flags())
 	c.AddFlag(cmd.Flags())
 	out.AddFlags(cmd.Flags())
+	c.completeFlags(cmd)
 	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }
@@ -147,6 +150,7 @@ func NewResume() *cobra.Command {
 	addSelector(cmd.Flags(), &selector)
 	c.AddFlag(cmd.Flags())
 	out.AddFlags(cmd.Flags())
+	c.completeFlags(cmd)
 	cmd.ValidArgsFunction = c.CompleteCluster
 	return cmd
 }

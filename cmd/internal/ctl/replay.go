@@ -55,7 +55,7 @@ func NewReplay() *cobra.Command {
 	f.BoolVar(&r.dry, "dry-run", false, "count the objects, and deliver nothing")
 	r.client.AddFlag(f)
 	r.output.AddObjectFlag(cmd)
-	r.client.completeFlag(cmd)
+	r.client.completeFlags(cmd)
 	return cmd
 }
 

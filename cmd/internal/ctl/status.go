@@ -25,6 +25,7 @@ type statusCommand struct {
 	watch    bool
 	wait     string
 	timeout  time.Duration
+	atLeast  int // clusters that --wait waits for
 
 	selected labels.Selector
 }
@@ -43,7 +44,7 @@ func NewStatus() *cobra.Command {
 		Example: "  fairlead status\n" +
 			"  fairlead status edge-1 edge-2 -o wide\n" +
 			"  fairlead status --state=waiting,backing-off --sort-by=since\n" +
-			"  fairlead status --wait=live --timeout=5m",
+			"  fairlead status --wait=live --at-least=3 --timeout=5m",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.names = args
 			return s.run(cmd)
@@ -55,6 +56,7 @@ func NewStatus() *cobra.Command {
 	f.StringVarP(&s.selector, "selector", "l", "", "only clusters with these labels, which objects of the hub give them")
 	f.BoolVarP(&s.watch, "watch", "w", false, "tell again every 2 seconds, until interrupted")
 	f.StringVar(&s.wait, "wait", "", "wait until all clusters that are asked for are in this state; with live, until nothing is wrong")
+	f.IntVar(&s.atLeast, "at-least", 1, "with --wait: so many clusters, if what describes them comes one after the other")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Minute, "how long --wait waits")
 	s.output.AddFlags(f)
 	s.client.AddFlag(f)
@@ -85,6 +87,10 @@ func (s *statusCommand) run(cmd *cobra.Command) (err error) {
 		return Unasked(fmt.Errorf("--selector: %w", err))
 	}
 	switch {
+	case s.atLeast < 1:
+		return Unasked(fmt.Errorf("--at-least %d is met by no cluster at all; give 1 or more", s.atLeast))
+	case s.wait == "" && cmd.Flags().Changed("at-least"):
+		return Unasked(fmt.Errorf("--at-least is of --wait; give both"))
 	case s.watch && s.wait != "":
 		return Unasked(fmt.Errorf("--watch and --wait exclude each other"))
 	case s.watch:

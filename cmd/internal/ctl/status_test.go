@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
@@ -47,5 +48,38 @@ func TestWhichClustersAreShown(t *testing.T) {
 	}
 	if _, err := (&statusCommand{names: []string{"x"}, selected: labels.Everything()}).choose(all); err == nil {
 		t.Error("a cluster that there is not is shown")
+	}
+}
+
+// A wait is not over while there are fewer clusters than it is told, none at all included.
+func TestWaitForSoManyClusters(t *testing.T) {
+	live := func(names ...string) *api.Status {
+		s := &api.Status{Ledger: api.Ledger{Status: ledger.Status{Healthy: true}}}
+		for _, name := range names {
+			s.Clusters = append(s.Clusters, api.Cluster{Name: name, State: member.Live, Labels: map[string]string{"of": name[:1]}, Ledger: api.InLedger{Healthy: true}})
+		}
+		return s
+	}
+	for _, test := range []struct {
+		atLeast  int
+		selector string
+		status   *api.Status
+		want     bool
+	}{
+		{1, "", live(), false},
+		{1, "", live("a1"), true},
+		{3, "", live("a1", "b1"), false},
+		{3, "", live("a1", "b1", "b2"), true},
+		{3, "of=b", live("a1", "b1", "b2"), false},
+		{2, "of=b", live("a1", "b1", "b2"), true},
+	} {
+		selected, err := labels.Parse(test.selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &statusCommand{atLeast: test.atLeast, selector: test.selector, selected: selected, wait: "live", states: []string{"waiting"}}
+		if got := s.isThere(test.status); got != test.want {
+			t.Errorf("at least %d of %q, of %d clusters: %t", test.atLeast, test.selector, len(test.status.Clusters), got)
+		}
 	}
 }

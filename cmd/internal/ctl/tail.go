@@ -73,8 +73,11 @@ func NewTail() *cobra.Command {
 	f.StringVarP(&t.format, "output", "o", "", "wide; json: one object per line, with the object; diff: the fields that differ from the state before, if this command has seen it")
 	f.BoolVar(&t.noHeaders, "no-headers", false, "a table without its first line")
 	c.AddFlag(f)
-	c.completeFlag(cmd)
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	c.completeFlags(cmd)
+	cmd.ValidArgsFunction = c.completeResources
+	// It fails only for a flag that there is not.
+	_ = cmd.RegisterFlagCompletionFunc("op", cobra.FixedCompletions([]string{"added", "updated", "deleted"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"wide", "json", "diff"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -62,17 +62,22 @@ func stateOf(s *api.Stream) string {
 	return string(s.State) + ", limited"
 }
 
+// healthOf is how a sink is, in a word.
+func healthOf(k *api.Sink) string {
+	switch {
+	case k.Healthy:
+		return "healthy"
+	case k.LastError == "" && len(k.Refused) > 0:
+		return "refusing"
+	}
+	return "failing"
+}
+
 // topSinks has a row for each sink: what all clusters hand to it.
 func topSinks(r *reads) Table {
 	var rows []topRow
 	for _, k := range r.second.Sinks {
-		row := topRow{Sink: k.Name, State: "healthy"}
-		if !k.Healthy {
-			row.State = "failing"
-			if k.LastError == "" && len(k.Refused) > 0 {
-				row.State = "refusing"
-			}
-		}
+		row := topRow{Sink: k.Name, State: healthOf(&k)}
 		var first time.Time
 		for i := range r.second.Clusters {
 			after := &r.second.Clusters[i]

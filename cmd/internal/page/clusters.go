@@ -14,6 +14,7 @@ type list struct {
 	Rows           []line
 	Columns        []column
 	Order          string // the sort parameter
+	Worst          string // the address with the worst first
 	PerPage        int    // unless it is the default
 	First, Last    int    // rows on the page, from 1
 	Back, Next     string // addresses of the pages beside; empty: there is none
@@ -54,14 +55,14 @@ func (p *Page) clusters(s *snapshot, r *http.Request) answer {
 	t, err := parseTable(q)
 	if err != nil {
 		return failure(http.StatusBadRequest, "Clusters", visible(err.Error(), mostText), "filter=WORDS", "filter=state:live", "filter=is:bad", "filter=-reason:TEXT",
-			"sort=lag", "sort=-lag", "page=2", "per=100")
+			"l=region=north", "sort=lag", "sort=-lag", "page=2", "per=100")
 	}
 	all := s.rows()
 	rows, matching := t.of(all)
 	l := api.ClusterList{
-		At: s.at, Filter: t.filter, Sort: t.order(), Page: t.page, PerPage: t.perPage, Matching: matching, Total: len(all), Clusters: rows,
+		At: s.at, Filter: t.filter, Selector: t.labels, Sort: t.order(), Page: t.page, PerPage: t.perPage, Matching: matching, Total: len(all), Clusters: rows,
 	}
-	d := list{Order: t.order(), Current: t.page, Pages: max((matching+t.perPage-1)/t.perPage, 1)}
+	d := list{Order: t.order(), Worst: t.with("trouble", 1), Current: t.page, Pages: max((matching+t.perPage-1)/t.perPage, 1)}
 	if d.Order == "trouble" {
 		d.Order = ""
 	}
@@ -96,6 +97,9 @@ func (p *Page) clusters(s *snapshot, r *http.Request) answer {
 		d.Columns = append(d.Columns, c)
 	}
 	command := "kubectl fairlead status"
+	if t.labels != "" {
+		command += " --selector=" + quoted(t.labels)
+	}
 	for _, term := range t.terms {
 		if term.field == "state" && !term.not {
 			command += " --state=" + quoted(strings.ReplaceAll(term.want, " ", "-"))

@@ -168,7 +168,7 @@ func (k *keeper) rowsOf(s *snapshot) []api.ClusterRow {
 func rowOf(c *api.Cluster, at time.Time) api.ClusterRow {
 	r := api.ClusterRow{
 		Name: c.Name, Level: levelOf(c.State), State: c.State, Reason: c.Reason, Since: c.Since, NextRetry: c.NextRetry,
-		Source: c.Source, Version: c.ServerVersion, Streams: len(c.Streams),
+		Source: c.Source, Labels: c.Labels, Version: c.ServerVersion, Streams: len(c.Streams),
 		Waiting: inLane(c.Lane), LagSeconds: lagOf(c, at),
 	}
 	for i := range c.Streams {

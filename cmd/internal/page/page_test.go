@@ -3,6 +3,7 @@ package page
 import (
 	"compress/gzip"
 	"encoding/json"
+	stdhtml "html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/go-logr/logr/testr"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -183,7 +185,7 @@ func TestHostileTexts(t *testing.T) {
 		escaped := url.QueryEscape(bad)
 		paths := []string{
 			"/status", "/status/clusters", "/status/clusters/" + url.PathEscape(bad), "/status/routes/" + url.PathEscape(bad), "/status/clusters/x" + url.PathEscape(bad),
-			"/status/clusters?filter=" + escaped, "/status/clusters?sort=" + escaped, "/status/clusters?filter=is:" + escaped, "/status/clusters?" + escaped + "=1",
+			"/status/clusters?filter=" + escaped, "/status/clusters?sort=" + escaped, "/status/clusters?filter=is:" + escaped, "/status/clusters?l=" + escaped, "/status/clusters?l=a+in+(" + escaped + ")", "/status/clusters?" + escaped + "=1",
 			"/status/object?cluster=" + escaped + "&resource=" + escaped + "&namespace=" + escaped + "&name=" + escaped,
 			"/status/object?cluster=prod-00001&resource=" + escaped + "&name=b", "/status/object?cluster=prod-00001&resource=pods&name=fails",
 			"/status/" + url.PathEscape(bad),
@@ -327,6 +329,11 @@ func TestMistakesInTheAddressAreTold(t *testing.T) {
 		"/status/clusters?a=b":                                      "there is no parameter &#34;a&#34;",
 		"/status/clusters?filter=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q": "at most 16 words",
 		"/status/clusters?filter=" + strings.Repeat("a", 501):       "longer than 500 bytes",
+		"/status/clusters?l=" + strings.Repeat("a", 501):            "the selector of labels is longer than 500 bytes",
+		"/status/clusters?l=" + strings.Repeat("a,", 16) + "a":      "at most 16 labels",
+		"/status/clusters?l=a%3Db%3Dc":                              "l: ",
+		"/status/clusters?l=a%00":                                   "holds something that cannot be seen",
+		"/status/clusters?l=%2C":                                    "l: found",
 		"/status/object?cluster=prod-00001&name=a":                  "which object?",
 	} {
 		if got := answered(t, p, path, http.StatusBadRequest); !strings.Contains(got, want) {
@@ -351,8 +358,47 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s: %v", filter, err)
 			continue
 		}
-		if got := (&table{terms: terms}).matches(&row); got != want {
+		if got := (&table{terms: terms, has: labels.Everything()}).matches(&row); got != want {
 			t.Errorf("%s matches: %t", filter, got)
+		}
+	}
+}
+
+// The table shows clusters with labels, by what kubectl takes for -l. Every address that it leads to
+// keeps the selector.
+func TestClustersAreFilteredByLabels(t *testing.T) {
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(300, now)
+		for i := range s.Clusters {
+			s.Clusters[i].Labels = map[string]string{"region": []string{"north", "south"}[i%2], "example.com/tier": []string{"edge", "core", "lab"}[i%3]}
+		}
+		s.Clusters[7].Labels = nil
+		return s
+	})
+	for selector, want := range map[string]int{
+		"": 300, "region=north": 150, "region!=north": 150, "region=south,example.com/tier in (edge, core)": 99, "!region": 1, "example.com/tier": 299, "region=west": 0, "region=<b>": -1,
+	} {
+		address := "/status/clusters?per=2&filter=prod&" + url.Values{"l": {selector}}.Encode()
+		if want < 0 {
+			answered(t, p, address, http.StatusBadRequest)
+			continue
+		}
+		var l api.ClusterList
+		if err := json.Unmarshal([]byte(body(t, ask(t, p, address, "Accept", "application/json"))), &l); err != nil || l.Matching != want || l.Selector != selector {
+			t.Errorf("%s: %d clusters of %d, selector %q: %v", selector, l.Matching, l.Total, l.Selector, err)
+		}
+		html := answered(t, p, address, http.StatusOK)
+		for _, m := range regexp.MustCompile(`href="(/status/clusters\?[^"]*)"`).FindAllStringSubmatch(html, -1) {
+			to, err := url.Parse(stdhtml.UnescapeString(m[1]))
+			if err != nil || to.Query().Get("l") != selector || to.Query().Get("filter") != "prod" {
+				t.Errorf("%s: a link leads to %s: %v", selector, m[1], err)
+			}
+		}
+	}
+	html := answered(t, p, "/status/clusters?l=!region&sort=-lag", http.StatusOK)
+	for _, want := range []string{`name="l" type="search" value="!region"`, "kubectl fairlead status --selector=&#39;!region&#39;", `href="/status/clusters?l=%21region">The worst first`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page has no %s", want)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
@@ -25,6 +27,8 @@ const (
 type table struct {
 	filter  string
 	terms   []term
+	labels  string // a selector of labels, as kubectl's -l; empty: all
+	has     labels.Selector
 	sort    string // one of orders
 	desc    bool
 	page    int // from 1
@@ -88,25 +92,31 @@ func value(p *float64) float64 {
 // contains ignores the case of letters; want is in small ones.
 func contains(s, want string) bool { return strings.Contains(strings.ToLower(s), want) }
 
-// parseTable reads the parameters filter, sort, page and per. All mistakes are told at once.
+// parameters are those of the table's address.
+var parameters = []string{"filter", "l", "sort", "page", "per"}
+
+// parseTable reads the parameters. All mistakes are told at once.
 func parseTable(q url.Values) (table, error) {
-	t := table{filter: strings.TrimSpace(q.Get("filter")), sort: "trouble", page: 1, perPage: defaultLines}
+	t := table{filter: strings.TrimSpace(q.Get("filter")), labels: strings.TrimSpace(q.Get("l")), sort: "trouble", page: 1, perPage: defaultLines}
 	var errs []error
 	for name := range q {
-		if !slices.Contains([]string{"filter", "sort", "page", "per"}, name) {
-			errs = append(errs, fmt.Errorf("there is no parameter %q; there are filter, sort, page and per", visible(name, 50)))
+		if !slices.Contains(parameters, name) {
+			errs = append(errs, fmt.Errorf("there is no parameter %q; there are %s", visible(name, 50), strings.Join(parameters, ", ")))
 		}
 	}
-	if len(t.filter) > mostFilter {
-		errs = append(errs, fmt.Errorf("the filter is longer than %d bytes", mostFilter))
+	err := checkText("the filter", t.filter)
+	if err != nil {
+		errs = append(errs, err)
 		t.filter = ""
 	}
-	if !printable(t.filter) {
-		errs = append(errs, errors.New("the filter holds something that cannot be seen"))
-		t.filter = ""
+	if err = checkText("the selector of labels", t.labels); err != nil {
+		errs = append(errs, err)
+		t.labels = ""
 	}
-	var err error
 	if t.terms, err = parseFilter(t.filter); err != nil {
+		errs = append(errs, err)
+	}
+	if t.has, err = parseLabels(t.labels); err != nil {
 		errs = append(errs, err)
 	}
 	if s := q.Get("sort"); s != "" {
@@ -130,6 +140,29 @@ func parseTable(q url.Values) (table, error) {
 	number("page", &t.page, 1_000_000)
 	number("per", &t.perPage, mostLines)
 	return t, errors.Join(errs...)
+}
+
+// checkText bounds what somebody filters by.
+func checkText(what, text string) error {
+	switch {
+	case len(text) > mostFilter:
+		return fmt.Errorf("%s is longer than %d bytes", what, mostFilter)
+	case !printable(text):
+		return fmt.Errorf("%s holds something that cannot be seen", what)
+	}
+	return nil
+}
+
+// parseLabels reads a selector such as region=north,tier in (edge, core),!test.
+func parseLabels(text string) (labels.Selector, error) {
+	has, err := labels.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("l: %w", err)
+	}
+	if wants, _ := has.Requirements(); len(wants) > mostTerms {
+		return nil, fmt.Errorf("l: a selector has at most %d labels", mostTerms)
+	}
+	return has, nil
 }
 
 // printable reports whether all of a text can be seen.
@@ -213,7 +246,7 @@ func (t *table) matches(r *api.ClusterRow) bool {
 			return false
 		}
 	}
-	return true
+	return t.has.Matches(labels.Set(r.Labels))
 }
 
 // with is the address of the table with another order or page.
@@ -221,6 +254,9 @@ func (t *table) with(sort string, page int) string {
 	q := url.Values{}
 	if t.filter != "" {
 		q.Set("filter", t.filter)
+	}
+	if t.labels != "" {
+		q.Set("l", t.labels)
 	}
 	if sort != "trouble" {
 		q.Set("sort", sort)
