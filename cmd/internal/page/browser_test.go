@@ -229,8 +229,9 @@ func showHostile(t *testing.T, browser *testbrowser.Browser) {
 	}
 }
 
-// How long the thread of a page may be on a processor, in milliseconds. What else the machine
-// does is hardly in it, so that these bounds hold everywhere.
+// How long the thread of a page may be on a processor, in milliseconds. Waiting for one is not in
+// it. What others take of caches and cores is, so that the bounds are longer on a machine that
+// is slow at the moment, see slowness.
 const (
 	mostPaint  = 200 // from the start of the navigation to the first paint
 	mostTask   = 50  // in one task
@@ -239,20 +240,55 @@ const (
 )
 
 // measureTimes has the browser show each view, and follow some. It fails if the page's thread
-// works longer than it may; and with -strict-times also if somebody who waits does, which is
-// only right on a machine that does nothing else.
+// works longer than it may, three times, as a mistake does; and with -strict-times also if
+// somebody who waits does, which is only right on a machine that does nothing else.
 func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, views map[string]string) {
+	blank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<!doctype html><title>blank</title>"))
+	}))
+	defer blank.Close()
+	reference := browser.Open(t, blank.URL, testbrowser.Settings{})
+	defer reference.Close(t)
+	again := func(name string, measure func(slow float64) bool) {
+		for try := 1; !measure(slowness(t, reference)); try++ {
+			if try == 3 {
+				t.Errorf("%s is too slow, %d times", name, try)
+				break
+			}
+		}
+	}
 	for name, path := range views {
-		measureView(t, browser, name, address+path)
+		again(name, func(slow float64) bool { return measureView(t, browser, name, address+path, slow) })
 	}
 	for _, name := range []string{"overview", "clusters"} {
-		measureFollowing(t, browser, name, address+views[name])
+		again("following "+name, func(slow float64) bool { return measureFollowing(t, browser, name, address+views[name], slow) })
 	}
 }
 
-// measureView opens a view and looks at when it was painted, at its tasks and at how much there
-// is of it.
-func measureView(t *testing.T, browser *testbrowser.Browser, name, address string) {
+// slowness is how many times longer than on a machine with time a blank page takes to show a
+// table, which is work of the kind that views make: of text, style and layout.
+func slowness(t *testing.T, blank *testbrowser.Tab) float64 {
+	t.Helper()
+	const withTime = 20 // milliseconds, a little more than it takes there
+	worked := blank.Watch(t, func() {
+		blank.Eval(t, `(() => {
+			const host = document.createElement("div");
+			let text = "<table>";
+			for (let i = 0; i < 400; i++) text += "<tr><td><a href='#'>row " + i + "</a><td>" + i;
+			host.innerHTML = text;
+			document.body.append(host);
+			const height = host.offsetHeight;
+			host.remove();
+			return height;
+		})()`, nil)
+	})
+	return max(worked.Longest/withTime, 1)
+}
+
+// measureView opens a view, and reports whether its thread works no longer than it may on a
+// machine that is so slow.
+func measureView(t *testing.T, browser *testbrowser.Browser, name, address string, slow float64) bool {
 	t.Helper()
 	tab := browser.Open(t, address, testbrowser.Settings{})
 	defer tab.Close(t)
@@ -271,21 +307,20 @@ func measureView(t *testing.T, browser *testbrowser.Browser, name, address strin
 				Nodes: document.getElementsByTagName("*").length, Bytes: performance.getEntriesByType("navigation")[0].decodedBodySize}), 200));
 		})`, &got)
 	})
-	t.Logf("%-9s first paint after %.0f ms, of which the server took %.0f; tasks above 50 ms: %.0f; CPU: %.1f ms until the first paint, %.1f in the longest task, %.1f in all; %.0f nodes, %.0f KiB",
-		name, got.Paint, got.Answer, got.Long, worked.Paint, worked.Longest, worked.All, got.Nodes, got.Bytes/1024)
+	t.Logf("%-9s first paint after %.0f ms, of which the server took %.0f; tasks above 50 ms: %.0f; CPU: %.1f ms until the first paint, %.1f in the longest task, %.1f in all, on a machine that is %.1f times slow; %.0f nodes, %.0f KiB",
+		name, got.Paint, got.Answer, got.Long, worked.Paint, worked.Longest, worked.All, slow, got.Nodes, got.Bytes/1024)
 	if got.Nodes > 4000 || got.Bytes > 200<<10 {
 		t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
-	}
-	if worked.Paint == 0 || worked.Paint > mostPaint || worked.Longest > mostTask || worked.All > mostView {
-		t.Errorf("%s takes too long on a processor: %+v ms", name, worked)
 	}
 	if *strictTimes && (got.Paint > mostPaint || len(got.Long) > 0) {
 		t.Errorf("%s is painted after %.0f ms, with tasks above 50 ms: %.0f", name, got.Paint, got.Long)
 	}
+	return worked.Paint > 0 && worked.Paint <= slow*mostPaint && worked.Longest <= slow*mostTask && worked.All <= slow*mostView
 }
 
-// measureFollowing looks at a view until it has been drawn anew a few times.
-func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address string) {
+// measureFollowing looks at a view until it has been drawn anew a few times, and reports
+// whether its thread works no longer than it may on a machine that is so slow.
+func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address string, slow float64) bool {
 	t.Helper()
 	tab := browser.Open(t, address, testbrowser.Settings{})
 	defer tab.Close(t)
@@ -305,13 +340,12 @@ func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address 
 		Times float64
 	}
 	tab.Eval(t, `({Long: test.Long, Times: test.Times})`, &got)
-	t.Logf("%-9s drawn anew %.0f times: tasks above 50 ms: %.0f; CPU: %.1f ms in the longest task, %.1f each time", name, got.Times, got.Long, worked.Longest, worked.All/got.Times)
-	if worked.Longest > mostTask || worked.All/got.Times > mostRedraw {
-		t.Errorf("to follow %s takes too long on a processor: %+v ms, for %.0f times", name, worked, got.Times)
-	}
+	t.Logf("%-9s drawn anew %.0f times: tasks above 50 ms: %.0f; CPU: %.1f ms in the longest task, %.1f each time, on a machine that is %.1f times slow",
+		name, got.Times, got.Long, worked.Longest, worked.All/got.Times, slow)
 	if *strictTimes && len(got.Long) > 0 {
 		t.Errorf("to follow %s has tasks above 50 ms: %.0f", name, got.Long)
 	}
+	return worked.Longest <= slow*mostTask && worked.All/got.Times <= slow*mostRedraw
 }
 
 func useKeys(t *testing.T, browser *testbrowser.Browser, address string) {
