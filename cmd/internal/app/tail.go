@@ -33,7 +33,7 @@ type tails struct {
 
 const (
 	mostTails = 64
-	tailStep  = 200 * time.Millisecond // between two looks
+	tailStep  = 100 * time.Millisecond // between two looks
 	tailQuiet = 15 * time.Second       // after which a blank line shows that somebody is there
 	// looksPerObject is how many answers a tail with an expression considers at a look, of those
 	// that it can be about, for each object that it has room for. Most of what is beyond has no
