@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -192,4 +193,17 @@ func (b *Browser) problems(session string) (all []string) {
 		}
 	}
 	return all
+}
+
+// take returns what a tab has told by that method, once.
+func (b *Browser) take(session, method string) (taken []message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events[session] = slices.DeleteFunc(b.events[session], func(m message) bool {
+		if m.Method == method {
+			taken = append(taken, m)
+		}
+		return m.Method == method
+	})
+	return taken
 }

@@ -1,6 +1,9 @@
 package queue
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // durationBounds are the upper bounds of the buckets of Durations: few, because
 // there are two sets of them for every cluster.
@@ -13,7 +16,24 @@ type Durations struct {
 	// Counts are by length: up to 1 ms, up to 10 ms, and so on by tens up to
 	// 100 s, and longer than that. None counts for two.
 	Counts [len(durationBounds) + 1]uint64
+	// Powers are the same by powers of two: Powers[0] counts those up to 2^-13 s, which is
+	// 122 µs, and Powers[i] those above 2^(i-14) s and up to 2^(i-13) s. The last one has the
+	// longest Duration.
+	Powers [powers]uint64
 	Sum    time.Duration
+}
+
+const (
+	powers     = 48
+	leastPower = -13 // of two, in seconds: the upper bound of the first of Powers
+)
+
+// power is the index in Powers of a duration.
+func power(took time.Duration) int {
+	// The float just below it has the exponent of the bucket's lower bound, also if it is the
+	// upper bound itself. Below zero, which is first as well, there are no floats' bits.
+	below := int64(math.Float64bits(float64(took)/1e9)) - 1
+	return max(int(below>>52)-1023+1-leastPower, 0)
 }
 
 func (d *Durations) observe(took time.Duration) {
@@ -22,6 +42,7 @@ func (d *Durations) observe(took time.Duration) {
 		i++
 	}
 	d.Counts[i]++
+	d.Powers[power(took)]++
 	d.Sum += took
 }
 

@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"math"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // collector reads the lanes whenever it is scraped, so that the series of
@@ -112,5 +114,37 @@ func (d *Durations) metric(desc *prometheus.Desc, cluster string) prometheus.Met
 		n += d.Counts[i]
 		upTo[bound.Seconds()] = n
 	}
-	return prometheus.MustNewConstHistogram(desc, d.Count(), d.Sum.Seconds(), upTo, cluster)
+	return &twofold{Metric: prometheus.MustNewConstHistogram(desc, d.Count(), d.Sum.Seconds(), upTo, cluster), powers: d.Powers}
+}
+
+// twofold is a histogram with native buckets beside its classic ones: those of schema 0, each
+// of which is twice as wide as the one before.
+type twofold struct {
+	prometheus.Metric
+	powers [powers]uint64
+}
+
+// Write implements prometheus.Metric.
+func (m *twofold) Write(out *dto.Metric) error {
+	if err := m.Metric.Write(out); err != nil {
+		return err
+	}
+	h := out.Histogram
+	h.Schema, h.ZeroThreshold, h.ZeroCount = new(int32(0)), new(math.Ldexp(1, leastPower)), new(m.powers[0])
+	// The bucket with index i has what is above 2^(i-1) and up to 2^i. One span has all of
+	// them from the first one that is not empty to the last one.
+	first, end := 1, powers
+	for end > first && m.powers[end-1] == 0 {
+		end--
+	}
+	for first < end && m.powers[first] == 0 {
+		first++
+	}
+	h.PositiveSpan = []*dto.BucketSpan{{Offset: new(int32(first + leastPower)), Length: new(uint32(end - first))}}
+	before := int64(0)
+	for _, n := range m.powers[first:end] {
+		h.PositiveDelta = append(h.PositiveDelta, int64(n)-before)
+		before = int64(n)
+	}
+	return nil
 }

@@ -86,7 +86,7 @@ func TestQueueCollector(t *testing.T) {
 }
 
 // What an item waits for and how long the work on it takes is told by cluster,
-// in tens from a millisecond on.
+// in tens from a millisecond on and by powers of two seconds.
 func TestDurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newNameQueue(queue.Options[string, string]{})
@@ -110,10 +110,10 @@ func TestDurations(t *testing.T) {
 		q.Done(x)
 		s := lane(q, "a")
 		equal(t, "waited", s.Waited, queue.Durations{
-			Counts: [7]uint64{1, 1, 0, 0, 0, 1, 0}, Sum: time.Minute + 5*time.Millisecond,
+			Counts: [7]uint64{1, 1, 0, 0, 0, 1, 0}, Powers: [48]uint64{0: 1, 6: 1, 19: 1}, Sum: time.Minute + 5*time.Millisecond,
 		})
 		equal(t, "worked", s.Worked, queue.Durations{
-			Counts: [7]uint64{1, 1, 0, 0, 0, 0, 1}, Sum: time.Hour + 5*time.Millisecond,
+			Counts: [7]uint64{1, 1, 0, 0, 0, 0, 1}, Powers: [48]uint64{0: 1, 6: 1, 25: 1}, Sum: time.Hour + 5*time.Millisecond,
 		})
 		equal(t, "times worked", s.Worked.Count(), uint64(3))
 		equal(t, "unfinished in the end", s.Unfinished, time.Duration(0))

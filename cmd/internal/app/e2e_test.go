@@ -276,7 +276,7 @@ func testRemovedFile(t *testing.T, env *testenv.Env) {
 		if n := series(); n != 0 {
 			t.Errorf("%d series left of a removed cluster", n)
 		}
-		if sums, _ := r.program.current().routes.lanes(); sums["beta"].Cluster != "" {
+		if sums, _ := r.program.current().routes.lanes(); sums["beta"] != nil {
 			t.Errorf("its lane is left: %+v", sums["beta"])
 		}
 		if err := leaks.Find(others); err != nil {

@@ -116,7 +116,7 @@ func (p *program) statusAbout(e *engine, x *api.Explanation, found *sources.Look
 	for _, r := range e.routes {
 		s.Sinks = append(s.Sinks, r.status())
 		if l, ok := r.queue.Lane(x.Cluster); ok {
-			c.Routes = append(c.Routes, api.Route{Route: r.name, Lane: laneStatusOf(l), Counts: laneCountsOf(l)})
+			c.Routes = append(c.Routes, api.Route{Route: r.name, Lane: laneStatusOf(&l), Counts: laneCountsOf(&l)})
 		}
 	}
 	if c.Survey = found.Survey; found.Stream.Stream != "" {

@@ -154,7 +154,7 @@ func memberStatusOf(m *sources.MemberStatus, now time.Time) *memberstatus.Status
 }
 
 // missing returns for how long tokens have been missing in a cluster's lanes, by route.
-func missing(lanes map[string]queue.LaneStats) map[string]time.Duration {
+func missing(lanes map[string]*queue.LaneStats) map[string]time.Duration {
 	total := make(map[string]time.Duration, len(lanes))
 	for route, l := range lanes {
 		total[route] = l.Throttled

@@ -33,8 +33,8 @@ const (
 	readersFleet   = 1000 // clusters that pages show, of which none can be reached
 )
 
-// BenchmarkReaders measures what fifty tails, and fifty open pages, change in the deliveries of
-// the whole program: from lanes through the queue, workers and observers to a sink that encodes
+// BenchmarkReaders measures what fifty tails, fifty open pages, and both together change in the
+// deliveries of the whole program: from lanes through the queue, workers and observers to a sink that encodes
 // each event. The readers are another process, as they are in life, and its CPU is not counted:
 // what the program does to serve them is.
 //
@@ -44,17 +44,18 @@ const (
 // Rounds with readers and without follow each other in turns, in one process; one iteration is
 // several pairs of them. A figure is the median of pairs.
 //
-// readers-share is the goal: the share of the machine's processors that the program takes to
-// serve readers, which is the share of the rate that they cost where deliveries take all the rest.
+// readers-share is the share of the machine's processors that the program takes to serve readers,
+// which is the share of the rate that they cost where deliveries take all the rest.
 //
 //   - load=paced: 2,000 changes per second are offered. less-share is the share of the rate that
 //     is lost; p50-ns and p99-ns are what changes take from the lane to the sink.
 //   - load=full: as many as can be delivered. more-cpu-share is how much more CPU of the whole
-//     process a change takes. It is readers-share on a machine that does nothing else; readers
-//     cost the same per second however slow deliveries are, so that others make it larger. Of
-//     the rate itself, others move more than readers do.
+//     process a change takes: by so much falls the rate at which the same processors deliver.
+//     Readers cost the same per second however slow deliveries are, so that others make it
+//     larger. less-share is what the rate fell by, here where the readers' own process takes
+//     processors from deliveries as well, and where others move it more than readers do.
 func BenchmarkReaders(b *testing.B) {
-	for _, readers := range []string{"tails", "pages"} {
+	for _, readers := range []string{"tails", "pages", "both"} {
 		for _, load := range []string{"paced", "full"} {
 			b.Run(fmt.Sprintf("readers=%s/load=%s/impl=fairlead", readers, load), func(b *testing.B) {
 				benchmarkReaders(b, readers, load == "paced")
@@ -75,6 +76,7 @@ type rounds struct {
 var readersRounds = map[string]rounds{
 	"tails": {warm: 250 * time.Millisecond, length: time.Second, pairs: 8},
 	"pages": {warm: time.Second, length: 5 * time.Second, pairs: 2},
+	"both":  {warm: time.Second, length: 5 * time.Second, pairs: 2},
 }
 
 func benchmarkReaders(b *testing.B, readers string, paced bool) {

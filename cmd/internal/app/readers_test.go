@@ -44,10 +44,13 @@ func startReaders(t testing.TB, kind, address string) (end func()) {
 // runReaders opens readers of a program, says so, and reads until its standard input ends.
 func runReaders(kind, address string) error {
 	c := &http.Client{Transport: &http.Transport{DisableCompression: true}}
-	for i := range manyReaders {
-		path, accept := tailOf(i), "*/*"
-		if kind == "pages" {
-			path, accept = pageOf(i), "text/event-stream"
+	for i := range 2 * manyReaders {
+		path, accept, of := tailOf(i/2), "*/*", "tails"
+		if i%2 != 0 {
+			path, accept, of = pageOf(i/2), "text/event-stream", "pages"
+		}
+		if kind != of && kind != "both" {
+			continue
 		}
 		r, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil) // it ends with the process
 		if err != nil {

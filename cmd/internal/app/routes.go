@@ -127,24 +127,25 @@ func (rs routes) stop(ctx context.Context) (left int) {
 }
 
 // lanes returns what each cluster's lanes hold: in all routes together, and in
-// each.
-func (rs routes) lanes() (sums map[string]queue.LaneStats, each map[string]map[string]queue.LaneStats) {
-	sums, each = map[string]queue.LaneStats{}, map[string]map[string]queue.LaneStats{}
+// each. A cluster without lanes is in neither.
+func (rs routes) lanes() (sums map[string]*queue.LaneStats, each map[string]map[string]*queue.LaneStats) {
+	sums, each = map[string]*queue.LaneStats{}, map[string]map[string]*queue.LaneStats{}
 	for _, r := range rs {
-		for _, l := range r.queue.Lanes() {
+		lanes := r.queue.Lanes()
+		for i := range lanes {
+			l := &lanes[i]
 			if each[l.Cluster] == nil {
-				each[l.Cluster] = map[string]queue.LaneStats{}
+				each[l.Cluster], sums[l.Cluster] = map[string]*queue.LaneStats{}, &queue.LaneStats{Cluster: l.Cluster}
 			}
 			each[l.Cluster][r.name] = l
-			sums[l.Cluster] = sumLanes(sums[l.Cluster], l)
+			addLane(sums[l.Cluster], l)
 		}
 	}
 	return sums, each
 }
 
-// sumLanes sums what /clusters shows of lanes.
-func sumLanes(a, b queue.LaneStats) queue.LaneStats {
-	a.Cluster = b.Cluster
+// addLane adds to a what /clusters shows of b.
+func addLane(a, b *queue.LaneStats) {
 	a.Live += b.Live
 	a.Snapshot += b.Snapshot
 	a.Bytes += b.Bytes
@@ -157,5 +158,4 @@ func sumLanes(a, b queue.LaneStats) queue.LaneStats {
 	a.Throttles += b.Throttles
 	a.Throttled += b.Throttled
 	a.Blocked += b.Blocked
-	return a
 }

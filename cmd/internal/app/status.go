@@ -36,11 +36,11 @@ func (p *program) status(now time.Time) api.Status {
 	s.Paused, s.Limits = p.orders.paused(), p.orders.limitOrders()
 	members := engine.sources.Status()
 	for _, m := range members {
-		c, l := m.Connection, lanes[m.Connection.Cluster]
+		c, l := m.Connection, laneOf(lanes, m.Connection.Cluster)
 		cs := p.clusterStatus(&c, m.Source)
 		cs.SameAs, cs.Lane, cs.Counts = m.SameAs, laneStatusOf(l), laneCountsOf(l)
 		for _, r := range engine.routes {
-			l := byRoute[c.Cluster][r.name]
+			l := laneOf(byRoute[c.Cluster], r.name)
 			cs.Routes = append(cs.Routes, api.Route{
 				Route: r.name, InStep: isInStep(m.Streams, r.name), Lane: laneStatusOf(l), Counts: laneCountsOf(l),
 			})
@@ -101,14 +101,22 @@ func (r *route) status() api.Sink {
 	return s
 }
 
-func laneStatusOf(l queue.LaneStats) api.Lane {
+// laneOf is a lane of those given, or an empty one.
+func laneOf(lanes map[string]*queue.LaneStats, name string) *queue.LaneStats {
+	if l := lanes[name]; l != nil {
+		return l
+	}
+	return &queue.LaneStats{}
+}
+
+func laneStatusOf(l *queue.LaneStats) api.Lane {
 	return api.Lane{
 		Live: l.Live, Snapshot: l.Snapshot, Bytes: l.Bytes,
 		Delayed: l.Delayed, InFlight: l.InFlight, BlockedOffers: l.BlockedOffers,
 	}
 }
 
-func laneCountsOf(l queue.LaneStats) api.LaneCounts {
+func laneCountsOf(l *queue.LaneStats) api.LaneCounts {
 	return api.LaneCounts{
 		Added: l.Added, Coalesced: l.Coalesced, HandedOut: l.HandedOut, Throttled: l.Throttles,
 		ThrottledSeconds: l.Throttled.Seconds(), BlockedSeconds: l.Blocked.Seconds(),
