@@ -144,12 +144,6 @@ func foundMutants() []mutant {
 			"if false {",
 		}}, cursors("-route-seeds 100")},
 
-		{routeOwed, []edit{{
-			"internal/ledger/redeliverghost.go",
-			"\to.due = 0 // no cursor's number\n",
-			"",
-		}}, letters("-route-seeds 100")},
-
 		{routeNewest, []edit{{
 			"internal/ledger/redeliver.go",
 			"case deleted && acked.uid != seen.uid:",

@@ -22,7 +22,6 @@ const (
 	routeKilled      = "routes: a kill raises the generation in ids"
 	routeFirst       = "routes: the generation is stored before it is used"
 	routeMayHaveTold = "routes: what another selection may have deleted is due"
-	routeOwed        = "routes: what has the name of a deletion that is sent again is owed with it"
 	routeNewest      = "routes: a deletion of another UID is not sent again by itself"
 )
 
@@ -35,7 +34,7 @@ var modelledRoutes = []string{
 // foundRoutes are those that came in when the property tests had found histories that go wrong.
 var foundRoutes = []string{
 	routeNumbered, routeRefuses, routeToldAnew, routeOdd, routeAnew, routeKilled, routeFirst, routeMayHaveTold,
-	routeOwed, routeNewest,
+	routeNewest,
 }
 
 // The rules of the ledger. Its model switches five of them off: those of what is stale, of the
