@@ -132,7 +132,7 @@ type sink struct {
 	ids        map[string]bool
 	numbers    map[string]uint64
 	past       map[string]int // of the server from which the newest state is
-	cleared    map[string]int // of the one from which the newest change is whose name another UID had
+	cleared    map[string]int // by name: the age of the newest change before which another UID was deleted
 	seen, gone map[string]bool
 	newest     map[string]int
 	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
@@ -176,7 +176,7 @@ func (s *sink) states() []map[string]state {
 
 // bury is told that a UID is gone whose name a change takes, which comes next.
 func (s *sink) bury(i item, ghost string) {
-	s.gone[ghost], s.buried[ghost], s.cleared[i.name] = true, i.past, i.past
+	s.gone[ghost], s.buried[ghost], s.cleared[i.name] = true, i.past, i.age()
 	i.uid, i.deleted, i.sequence = ghost, true, i.sequence-1
 	s.identify(i)
 	delete(s.objects, i.name) // whatever UID that has

@@ -18,7 +18,8 @@ func (h *lane) ahead(c *Cursor, past int, evenPending bool) bool {
 	for acked := range c.acked.all() {
 		name, _ := acked.name.split()
 		o, ok := h.sink.objects[name.Name]
-		if ok && (c.formatLocked(acked.uid) != o.uid || int(acked.rv) == o.rv) || max(h.sink.past[name.Name], h.sink.cleared[name.Name]) >= past ||
+		cleared, _ := ageOf(h.sink.cleared[name.Name])
+		if ok && (c.formatLocked(acked.uid) != o.uid || int(acked.rv) == o.rv) || max(h.sink.past[name.Name], cleared) >= past ||
 			h.isPutAway(name.Name, c.formatLocked(acked.uid), int(acked.rv)) {
 			continue
 		}
@@ -69,6 +70,11 @@ func (h *lane) unnoticed() bool {
 	for n := range c.unackedUIDs {
 		if c.pending[n] == nil {
 			return true
+		}
+	}
+	for _, age := range h.sink.cleared {
+		if past, rv := ageOf(age); past == h.server.past && rv > to {
+			return true // and the deletion of the UID before it may be acked, which nothing tells after a crash
 		}
 	}
 	return false
