@@ -71,7 +71,7 @@ func ledgerMutants() []mutant {
 			"internal/ledger/delivery.go",
 			"case known && len(ghosts) > 0:",
 			"case false:",
-		}}, histories("-first-seed 500 -seeds 100")},
+		}}, test{"internal/ledger", "TestTheAckedUIDBehindFewGhostsIsNoDuplicate", ""}},
 
 		{ledgerRemembers, []edit{{
 			"internal/ledger/remember.go",
