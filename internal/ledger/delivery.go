@@ -49,8 +49,11 @@ func (c *Cursor) begin(sequence uint64, n Name, v Version, deleted bool) (ghosts
 	known = o != nil && o.uid == u
 	ghosts = c.ghostsLocked(o, unacked, u)
 	goAlone := len(ghosts) >= c.ghostsAtOnce
-	if goAlone {
+	switch {
+	case goAlone:
 		c.holdBackLocked(p, sequence, o, version{u, parseRV(v.ResourceVersion)})
+	case known && len(ghosts) > 0:
+		c.noteAckedLocked(p.name, o) // the store has it once a ghost is acked there
 	}
 	if !deleted && !known && !goAlone && !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == u && h.rv != isGone }) {
 		at := p.name

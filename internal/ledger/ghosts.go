@@ -42,29 +42,33 @@ func (c *Cursor) ghostsLocked(acked *object, unacked []version, u uid) (ghosts [
 
 // holdBackLocked is called for a state, or a deletion, that waits for the deletions of
 // ghosts. A UID that is noted, as one is that is handed over, keeps from the sink what came
-// before it. This has to as well:
-//
-// A watch may show the ghosts again, once their deletions are accepted. They were gone before
-// this version.
-//
-// A backup that is restored may bring back the acked state, as the sink had it. It may not
-// have it any more, so it is no duplicate. Nor is one that only the store takes for acked:
-// it is told what there is before a deletion goes.
+// before it. This has to as well: a watch may show the ghosts again, once their deletions are
+// accepted. They were gone before this version.
 func (c *Cursor) holdBackLocked(p *pending, sequence uint64, acked *object, held version) {
 	n, before := p.name, held.rv-1
 	if held.rv&unordered == 0 && held.rv > 0 && !c.isUndoneSinceLocked(sequence, held.rv) && !before.notAfter(c.deleted[n]) {
 		c.rememberLocked(n, before)
 	}
-	unacked := c.unackedUIDs[n]
-	noted := func(h version) bool { return h.uid == acked.uid }
-	if acked != nil && !slices.ContainsFunc(unacked, noted) {
-		// In front: the last one is what the sink may have now.
-		c.setUnackedLocked(n, slices.Insert(slices.Clone(unacked), 0, acked.version))
+	if acked != nil {
+		c.noteAckedLocked(n, acked)
 	}
 	if c.writer != nil && p.heldBack != sequence {
 		p.heldBack = sequence
 		c.lastIntent++
 		c.dirty[n], c.unstoredIntents[n] = struct{}{}, c.lastIntent
+	}
+}
+
+// noteAckedLocked notes the acked UID as one that the sink may have or not, before deletions
+// of ghosts are told of which only those may be accepted. The sink may have lost it to one of
+// them, and a backup that is restored may bring back the acked state: that is no duplicate
+// then. Nor is one that only the store takes for acked: it is told what there is before a
+// deletion goes.
+func (c *Cursor) noteAckedLocked(n name, acked *object) {
+	unacked := c.unackedUIDs[n]
+	if !slices.ContainsFunc(unacked, func(h version) bool { return h.uid == acked.uid }) {
+		// In front: the last one is what the sink may have now.
+		c.setUnackedLocked(n, slices.Insert(slices.Clone(unacked), 0, acked.version))
 	}
 }
 

@@ -337,3 +337,54 @@ func TestTheAckedUIDThatWaitsBehindItsGhostsIsNoDuplicate(t *testing.T) {
 		t.Errorf("verdict %v", got)
 	}
 }
+
+// So is one that waits behind few ghosts, which are told with it: the sink has accepted their
+// deletions, and refuses the state.
+func TestTheAckedUIDBehindFewGhostsIsNoDuplicate(t *testing.T) {
+	for name, deleted := range map[string]bool{"its state": false, "its deletion": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			c, _ := s.claim("uid", "digest")
+			c.BeginSnapshot()
+			s.hand(c, 1, at(uid1, 10), false, true)
+			endSnapshot(c, "20")
+			c.Seen("20")
+			another, _ := c.observe(pod(1), at(uid2, 24), false, false)
+			c.begin(another, pod(1), at(uid2, 24), false) // takes the place of uid1 in the sink
+			s.commit(true)
+
+			c, _ = s.claim("uid", "digest") // a backup is restored, of before uid2
+			c.BeginSnapshot()
+			sequence, _ := c.observe(pod(1), at(uid1, 10), false, true)
+			endSnapshot(c, "15")
+			if deleted {
+				c.Seen("15")
+				sequence, _ = c.observe(pod(1), at(uid1, 16), true, false)
+			}
+			ghosts, known, _, _ := c.begin(sequence, pod(1), at(uid1, 10), deleted)
+			if !slices.Equal(ghosts, []string{uid2}) || !known {
+				t.Fatalf("ghosts %v, known: %v", ghosts, known)
+			}
+			c.AckGhost(pod(1), uid2)
+			if u := c.recount(); u != c.usage {
+				t.Errorf("%+v are counted of %+v", c.usage, u)
+			}
+			s.commit(true)
+
+			s.open()
+			c, _ = s.claim("uid", "digest")
+			c.BeginSnapshot()
+			sequence, verdict := c.observe(pod(1), at(uid1, 10), false, true)
+			if verdict != Deliver {
+				t.Fatalf("verdict %v, want Deliver: the sink has none", verdict)
+			}
+			if ghosts, _, _, _ := c.begin(sequence, pod(1), at(uid1, 10), false); len(ghosts) > 0 {
+				t.Errorf("it is told that %v are gone", ghosts)
+			}
+			c.Ack(sequence, pod(1), at(uid1, 10), false)
+			if u := c.recount(); u != c.usage || len(c.unackedUIDs) > 0 {
+				t.Errorf("at rest: %+v are counted of %+v, and the sink may hold %v", c.usage, u, c.unackedUIDs)
+			}
+		})
+	}
+}

@@ -318,16 +318,19 @@ func (h *lane) restore() {
 func (h *history) undo(l *lane) {
 	h.store.failing, l.stands = false, ""
 	for range 1 + h.r.IntN(3) {
-		for range h.r.IntN(100) { // there is less under way then
+		names := "abcdef"[:1+h.r.IntN(6)] // of the objects that come and go
+		for range h.r.IntN(100) {         // there is less under way then
 			l.stream.step(l)
 			l.work()
 		}
 		h.commitNow()
 		l.server.backup = l.server.copy()
 		for range 1 + h.r.IntN(2) {
+			l.server.names = names
 			for range 1 + h.r.IntN(4) {
 				l.write(func() { l.server.writeOr(h.r, 0.8) })
 			}
+			l.server.names = ""
 			for range 4 + h.r.IntN(16) {
 				l.stream.step(l)
 			}
@@ -342,11 +345,19 @@ func (h *history) undo(l *lane) {
 			h.crash()
 		}
 		l.restore()
+		busy := 0.05
+		if h.r.IntN(2) == 0 { // what is refused meanwhile may be all that there is
+			busy = 0.5
+		}
 		for range h.r.IntN(40) {
 			l.stream.step(l)
-			if h.r.Float64() < 0.05 {
+			if h.r.Float64() < busy {
 				l.work()
 			}
+		}
+		if h.r.IntN(2) == 0 {
+			h.commitNow()
+			h.crash()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -39,7 +40,8 @@ type server struct {
 	used          map[state]bool
 	past          int // backups restored, servers before
 	backup        *server
-	odd           bool // is no kube-apiserver: deletions may have no version of their own
+	odd           bool   // is no kube-apiserver: deletions may have no version of their own
+	names         string // of the objects that are written; empty: of all
 }
 
 func newServer(rv int, odd bool) *server {
@@ -69,7 +71,8 @@ func (s *server) write(r source) { s.writeOr(r, 0.4) }
 
 // writeOr deletes that share of the objects that there are.
 func (s *server) writeOr(r source, deletes float64) {
-	name := string("abcdef"[r.IntN(6)])
+	names := cmp.Or(s.names, "abcdef")
+	name := string(names[r.IntN(len(names))])
 	s.rv++
 	o, ok := s.objects[name]
 	if ok && r.Float64() < deletes {
@@ -129,6 +132,7 @@ type sink struct {
 	ids        map[string]bool
 	numbers    map[string]uint64
 	past       map[string]int // of the server from which the newest state is
+	cleared    map[string]int // by name: the age of the newest change before which another UID was deleted
 	seen, gone map[string]bool
 	newest     map[string]int
 	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
@@ -142,7 +146,7 @@ type sink struct {
 func newSink() *sink {
 	return &sink{
 		objects: map[string]state{}, unique: map[string]state{}, ordered: map[string]state{}, ids: map[string]bool{}, numbers: map[string]uint64{},
-		past: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, buried: map[string]int{},
+		past: map[string]int{}, cleared: map[string]int{}, seen: map[string]bool{}, gone: map[string]bool{}, newest: map[string]int{}, buried: map[string]int{},
 	}
 }
 
@@ -172,7 +176,7 @@ func (s *sink) states() []map[string]state {
 
 // bury is told that a UID is gone whose name a change takes, which comes next.
 func (s *sink) bury(i item, ghost string) {
-	s.gone[ghost], s.buried[ghost] = true, i.past
+	s.gone[ghost], s.buried[ghost], s.cleared[i.name] = true, i.past, i.age()
 	i.uid, i.deleted, i.sequence = ghost, true, i.sequence-1
 	s.identify(i)
 	delete(s.objects, i.name) // whatever UID that has

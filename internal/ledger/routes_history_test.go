@@ -13,7 +13,7 @@ import (
 // routesHistory is a random interleaving of what happens to one resource with three
 // sinks: writes, compactions, broken streams, full lanes, refused changes, replays,
 // other selections, sinks that are taken out and come back, a resource that is not
-// followed for a while, and crashes.
+// followed for a while, changes that are refused for good and sent again, and crashes.
 type routesHistory struct {
 	t       *testing.T
 	off     string // the rule that is switched off; "": none
@@ -26,6 +26,8 @@ type routesHistory struct {
 	watched bool
 	forgets bool     // so few deletions are remembered that resume points are given up
 	unwatch bool     // there are times at which nobody follows the resource
+	letters bool     // sinks refuse some changes for good
+	resting bool     // not now
 	early   []string // what was wrong before the end
 }
 
@@ -78,6 +80,10 @@ func (h *routesHistory) restart() {
 	for _, r := range h.routes {
 		r.endParting()
 		r.lane, r.batch, r.delivered, r.stream, r.cursor = map[string]routed{}, nil, nil, nil, nil
+		r.late = nil
+		for i := range r.putAway {
+			r.putAway[i].again = nil
+		}
 		if !r.out && h.watched {
 			r.claim()
 		}
@@ -164,6 +170,8 @@ func (h *routesHistory) step() {
 		}
 	case x < 0.95 && h.unwatch:
 		h.watchOrNot()
+	case h.letters && x < 0.97:
+		r.retryLetter()
 	default:
 		h.server.rv++ // writes to other resources
 	}
@@ -222,6 +230,9 @@ func (h *routesHistory) trouble() {
 				r.work()
 			case 4:
 				one.work()
+			}
+			if h.letters && h.r.IntN(10) == 0 {
+				h.routes[h.r.IntN(len(h.routes))].retryLetter()
 			}
 		}
 		selection := []string{"r", "b", "rb"}[h.r.IntN(3)]
@@ -282,18 +293,24 @@ func (h *routesHistory) settle() {
 }
 
 func (h *routesHistory) rest() {
+	h.resting = true
 	for range 1500 {
 		h.drive()
 		for _, each := range h.routes {
 			each.work()
+			if h.letters {
+				each.retryLetter()
+			}
 		}
 	}
+	h.resting = false
 }
 
 // wrong tells what is not as it must be in the end.
 func (h *routesHistory) wrong() (all []string) {
 	all = h.early
 	for _, r := range h.routes {
+		all = append(all, r.lettersLeft()...)
 		right, alive := map[string]string{}, map[string]bool{}
 		for key, o := range h.server.objects {
 			if strings.Contains(r.selection, o.colour) {

@@ -48,6 +48,7 @@ type routed struct {
 	rv               int
 	at               int // its place in the log; rv may be older, of a deletion
 	deleted, listed  bool
+	again            bool // was refused for good, and is sent again
 	sequence         uint64
 	generation       uint32
 	replays          int // that were asked for when it was observed
@@ -122,7 +123,9 @@ func (s *routeSink) receive(x routed, off string) {
 		s.gone[x.uid] = true
 	} else {
 		s.seen[x.uid] = true
-		s.replayed[x.key] = x.replays
+		if !x.again || s.replayed[x.key] < x.replays {
+			s.replayed[x.key] = x.replays
+		}
 	}
 	if x.sequence >= s.numbers[x.key] {
 		s.numbers[x.key] = x.sequence
@@ -162,6 +165,10 @@ type route struct {
 	framed    bool // its position is the version of a frame that it has seen, not of a bookmark or a list
 	out       bool
 	parting   *parting // nil: no leave is taken
+
+	putAway           []routeLetter // outlive the process
+	late              []routed      // sent again, and not handed over yet
+	refused, asGhosts int           // letters so far, and those that were sent as ghosts
 }
 
 const laneOf = 3
@@ -294,12 +301,12 @@ func (r *route) work() {
 		for _, uid := range r.ghosts[x.key] {
 			ghost := x
 			ghost.uid, ghost.deleted, ghost.sequence = uid, true, x.sequence-1
-			r.sink.receive(ghost, r.off)
+			r.tell(ghost)
 			x.cursor.AckGhost(x.name(), uid)
 		}
 		// A deletion with an old version may come again to who has taken a snapshot since.
-		odd := x.deleted && x.at > x.rv
-		if r.sink.receive(x, r.off); x.cursor == r.cursor && !odd {
+		odd := x.deleted && (x.at > x.rv || x.again)
+		if r.tell(x) && x.cursor == r.cursor && !odd {
 			r.sink.order(x)
 		}
 		r.delivered = append(r.delivered, x)

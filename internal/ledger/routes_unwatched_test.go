@@ -120,7 +120,7 @@ func (r *route) endParting() {
 // checkParted verifies that a sink which was told that all is gone holds nothing.
 func (r *route) checkParted() {
 	if c := r.ledger.cursors[r.id]; !r.watched && !r.out && c != nil && r.parting == nil && len(r.batch) == 0 {
-		if c.isEmpty() && len(r.sink.state)+len(r.sink.ordered)+len(r.sink.unique) > 0 {
+		if c.isEmpty() && len(r.putAway) == 0 && len(r.sink.state)+len(r.sink.ordered)+len(r.sink.unique) > 0 {
 			r.early = append(r.early, fmt.Sprintf("all is told to be gone, and sink %s has %v, %v, %v", r.id.Route, r.sink.state, r.sink.unique, r.sink.ordered))
 		}
 	}

@@ -22,33 +22,51 @@ type storedHead struct {
 }
 
 // ignorable begins the names of fields that a version which does not know them may
-// leave out, and then lose.
+// leave out, and then lose: those of a head, and of any object in it.
 const ignorable = "x-"
 
-// ignorables are those of them that this version knows.
-var ignorables = map[string]bool{
-	ignorable + "clean": true, ignorable + "digests": true, ignorable + "digestKey": true, ignorable + "unwatchedFor": true, ignorable + "routeGoneFor": true, ignorable + "leftFor": true,
-	ignorable + "lock": true, ignorable + "token": true, ignorable + "process": true,
-}
-
+// decode reads a head. What a newer version has written may have more fields: without those
+// that are ignorable all of it must be known.
 func (s *storedHead) decode(b []byte) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(b, &fields); err != nil {
-		return err
-	}
-	known := len(fields)
-	maps.DeleteFunc(fields, func(name string, _ json.RawMessage) bool {
-		return strings.HasPrefix(name, ignorable) && !ignorables[name]
-	})
-	if len(fields) < known {
-		var err error
-		if b, err = json.Marshal(fields); err != nil {
+	if decodeKnown(b, &storedHead{}) != nil {
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber() // of 64 bits
+		var all any
+		if err := d.Decode(&all); err != nil {
+			return err
+		}
+		leaveOutIgnorable(all)
+		rest, err := json.Marshal(all)
+		if err != nil {
+			return err
+		}
+		if err := decodeKnown(rest, &storedHead{}); err != nil {
 			return err
 		}
 	}
+	return json.Unmarshal(b, s)
+}
+
+// decodeKnown is json.Unmarshal, and fails if there is a field that nobody knows.
+func decodeKnown(b []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	return d.Decode(s)
+	return d.Decode(into)
+}
+
+// leaveOutIgnorable takes the ignorable fields out of a value, and out of all that is in it.
+func leaveOutIgnorable(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		maps.DeleteFunc(value, func(name string, _ any) bool { return strings.HasPrefix(name, ignorable) })
+		for _, v := range value {
+			leaveOutIgnorable(v)
+		}
+	case []any:
+		for _, v := range value {
+			leaveOutIgnorable(v)
+		}
+	}
 }
 
 // read returns what it says in today's terms. The sinks are still to be dealt with.

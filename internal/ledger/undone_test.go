@@ -11,12 +11,15 @@ import "slices"
 // comes back, it is taken for a repeat: versions and deletions are not noted
 // before they are delivered, only UIDs, with the version that was delivered first.
 // No rule covers a crash and a restored backup within the second in which an ack is
-// on its way. What the sink has refused it does not have: there the cursor is ahead.
+// on its way. What the sink has refused it does not have: there the cursor is ahead. So it is
+// where the sink was told that another UID of the name is gone, before a state that it has yet
+// to get.
 func (h *lane) ahead(c *Cursor, past int, evenPending bool) bool {
 	for acked := range c.acked.all() {
 		name, _ := acked.name.split()
 		o, ok := h.sink.objects[name.Name]
-		if ok && (c.formatLocked(acked.uid) != o.uid || int(acked.rv) == o.rv) || h.sink.past[name.Name] >= past ||
+		cleared, _ := ageOf(h.sink.cleared[name.Name])
+		if ok && (c.formatLocked(acked.uid) != o.uid || int(acked.rv) == o.rv) || max(h.sink.past[name.Name], cleared) >= past ||
 			h.isPutAway(name.Name, c.formatLocked(acked.uid), int(acked.rv)) {
 			continue
 		}
@@ -67,6 +70,11 @@ func (h *lane) unnoticed() bool {
 	for n := range c.unackedUIDs {
 		if c.pending[n] == nil {
 			return true
+		}
+	}
+	for _, age := range h.sink.cleared {
+		if past, rv := ageOf(age); past == h.server.past && rv > to {
+			return true // and the deletion of the UID before it may be acked, which nothing tells after a crash
 		}
 	}
 	return false

@@ -67,6 +67,12 @@ func ledgerMutants() []mutant {
 			"",
 		}}, test{"internal/ledger", "TestAGhostThatIsToldAloneIsNotRevived", ""}},
 
+		{ledgerAckedUID, []edit{{
+			"internal/ledger/delivery.go",
+			"case known && len(ghosts) > 0:",
+			"case false:",
+		}}, test{"internal/ledger", "TestTheAckedUIDBehindFewGhostsIsNoDuplicate", ""}},
+
 		{ledgerRemembers, []edit{{
 			"internal/ledger/remember.go",
 			"\tc.deleted[n] = at\n",

@@ -28,6 +28,7 @@ func command(ctx context.Context, out io.Writer, args []string) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	only := flags.String("run", "", "only the mutants whose rule, file or test matches this regular expression")
 	list := flags.Bool("list", false, "show the table, and run nothing")
+	page := flags.Bool("page", false, "write the table as a page, and run nothing")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -47,6 +48,9 @@ func command(ctx context.Context, out io.Writer, args []string) error {
 	}
 	if len(chosen) == 0 {
 		return fmt.Errorf("no mutant matches %q", *only)
+	}
+	if *page {
+		return writePage(out, chosen)
 	}
 	if *list {
 		for _, m := range chosen {

@@ -5,6 +5,7 @@ package main
 func streams(args string) test   { return test{"sources/stream", "TestRoutes", args} }
 func selecting(args string) test { return test{"sources/stream", "TestRoutesWithRules", args} }
 func cursors(args string) test   { return test{"internal/ledger", "TestRoutes", args} }
+func letters(args string) test   { return test{"internal/ledger", "TestRoutesWithDeadLetters", args} }
 
 // routeMutants are without one of the rules that the model of routes has.
 func routeMutants() []mutant {
@@ -15,23 +16,23 @@ func routeMutants() []mutant {
 			"if false {",
 		}}, test{"sources/stream", "TestRouteSkipsWhatItHasSeenByItself", ""}},
 
-		// The rule is that nothing is done. Here the position of the shared stream is taken.
+		// Not only of those that are in step.
 		{routePosition, []edit{{
-			"sources/stream/branch.go",
-			"func(other *branch) bool { return other == b })\n\tr.mu.Unlock()",
-			"func(other *branch) bool { return other == b })\n\tb.cursor.Seen(r.position.at)\n\tr.mu.Unlock()",
+			"sources/stream/read.go",
+			"for _, b := range a.branches() {\n\t\tb.cursor.Seen(version)",
+			"for _, b := range a.Stream.branches {\n\t\tb.cursor.Seen(version)",
 		}}, streams("-route-seeds 25")},
 
-		// So is it here: the version of the object that did not fit is taken for a position. The
-		// cursor does not believe in any within a snapshot, so that has to go, too.
+		// So it is at the end of a snapshot. The cursor of one that has left in it does not believe
+		// that, which has to go, too.
 		{routeSnapshot, []edit{{
+			"sources/stream/snapshot.go",
+			"for _, b := range a.branches() {\n\t\tb.cursor.Seen(version)",
+			"for _, b := range a.Stream.branches {\n\t\tb.cursor.Seen(version)",
+		}, {
 			"internal/ledger/cursor.go",
 			"c.lostLocked() || c.snapshotting && !c.swept ||",
 			"c.lostLocked() ||",
-		}, {
-			"sources/stream/handover.go",
-			"\t\ta.leave(b, why)",
-			"\t\tif c.Snapshot {\n\t\t\tb.cursor.Seen(c.ResourceVersion)\n\t\t}\n\t\ta.leave(b, why)",
 		}}, streams("-route-seeds 25")},
 
 		{routeBegun, []edit{{
@@ -142,5 +143,11 @@ func foundMutants() []mutant {
 			"if c.mayHaveToldLocked() {",
 			"if false {",
 		}}, cursors("-route-seeds 100")},
+
+		{routeNewest, []edit{{
+			"internal/ledger/redeliver.go",
+			"case deleted && acked.uid != seen.uid:",
+			"case false:",
+		}}, letters("-route-seeds 100")},
 	}
 }

@@ -22,6 +22,7 @@ const (
 	routeKilled      = "routes: a kill raises the generation in ids"
 	routeFirst       = "routes: the generation is stored before it is used"
 	routeMayHaveTold = "routes: what another selection may have deleted is due"
+	routeNewest      = "routes: a deletion of another UID is not sent again by itself"
 )
 
 // modelledRoutes are those that the model of routes has. The property tests have the others.
@@ -33,6 +34,7 @@ var modelledRoutes = []string{
 // foundRoutes are those that came in when the property tests had found histories that go wrong.
 var foundRoutes = []string{
 	routeNumbered, routeRefuses, routeToldAnew, routeOdd, routeAnew, routeKilled, routeFirst, routeMayHaveTold,
+	routeNewest,
 }
 
 // The rules of the ledger. Its model switches five of them off: those of what is stale, of the
@@ -48,12 +50,13 @@ const (
 	ledgerUIDFirst  = "ledger: other UIDs of a name are deleted first"
 	ledgerFew       = "ledger: no further UID of a name is handed over while a sink may hold many"
 	ledgerHeldBack  = "ledger: what has waited for the deletions of many UIDs revives none of them"
+	ledgerAckedUID  = "ledger: an acked state behind deletions of other UIDs is no duplicate until it is acked again"
 	ledgerRemembers = "ledger: an acked deletion is remembered until the resume point has passed it"
 )
 
 var ledgerRules = []string{
 	ledgerDuplicate, ledgerStale, ledgerResume, ledgerSnapshot, ledgerSweep, ledgerTogether,
-	ledgerNote, ledgerUIDFirst, ledgerFew, ledgerHeldBack, ledgerRemembers,
+	ledgerNote, ledgerUIDFirst, ledgerFew, ledgerHeldBack, ledgerAckedUID, ledgerRemembers,
 }
 
 // The rules of a lock by a majority, as far as their model can switch them off.
