@@ -69,7 +69,12 @@ type suspects struct {
 	// What is put off was in deliveries of which the rest is written: so much more is asked
 	// for, at most Options.MaxBatch.
 	off, more int
+	share     share
+	held      held
 }
+
+// isEmpty tells whether nothing is written apart.
+func (s *suspects) isEmpty() bool { return len(s.clusters)+len(s.held.keys) == 0 }
 
 // suspect is a cluster of which something was found.
 type suspect struct {
@@ -100,18 +105,19 @@ type line struct {
 // of returns the line in which the changes of an object are written, and from when on it is
 // not too early for this one of the line; nil: it is written with all others.
 func (s *suspects) of(key *pipeline.Key, now time.Time) (at time.Time, in *line) {
-	c := s.clusters[key.Cluster]
-	if c == nil {
-		return time.Time{}, nil
-	}
-	if at, ok := c.objects[*key]; ok {
-		if c.alone.size > 1 && at.After(now) {
-			at = now // another one was mended
+	if c := s.clusters[key.Cluster]; c != nil {
+		if at, ok := c.objects[*key]; ok {
+			if c.alone.size > 1 && at.After(now) {
+				at = now // another one was mended
+			}
+			return at, &c.alone
 		}
-		return at, &c.alone
+		if now.Before(c.whole) {
+			return time.Time{}, &c.rest
+		}
 	}
-	if now.Before(c.whole) {
-		return time.Time{}, &c.rest
+	if s.held.has(key) {
+		return time.Time{}, &s.held.line
 	}
 	return time.Time{}, nil
 }
@@ -124,8 +130,11 @@ func (s *suspects) isOpen(now time.Time) bool {
 func (s *suspects) hasOthers(now time.Time) bool { return now.Sub(s.others) < othersGone }
 
 // isTurn tells whether a line has its turn, and since when. One that does not wait for it has
-// it at once, if no other waits.
+// it at once, if no other waits. What is held always has it: nearly all of that is accepted.
 func (s *suspects) isTurn(l *line, now time.Time) (since time.Time, is bool) {
+	if l.isMixed() {
+		return time.Time{}, true
+	}
 	if l.turn.IsZero() {
 		return now, !s.turns.After(now)
 	}
@@ -142,14 +151,14 @@ func (s *suspects) wait(l *line, at, now time.Time) time.Duration {
 	if at.After(now) {
 		wait = at.Sub(now)
 	} else {
-		if l.turn.IsZero() {
+		if l.turn.IsZero() && !l.isMixed() {
 			l.turn = now.Add(step)
 			if s.turns.After(now) {
 				l.turn = s.turns.Add(step)
 			}
 			s.turns = l.turn
 		}
-		if wait = l.turn.Sub(now); wait <= 0 { // another one has it first
+		if wait = l.turn.Sub(now); l.isMixed() || wait <= 0 { // another one has it first
 			wait = step
 			if gate := s.gate.Sub(now); gate > 0 {
 				wait = min(wait, gate)
@@ -180,7 +189,8 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	}
 	c.reason = reason.Error()
 	_, known := c.objects[key]
-	again := now.Sub(c.foundAt) < wholeFirst
+	delete(s.held.keys, key)
+	again := now.Sub(c.foundAt) < suspectFor
 	if of == nil {
 		c.foundAt = now
 	}
@@ -243,6 +253,7 @@ func (s *suspects) names(now time.Time) (names []string) {
 
 // accepted notes that an object was written apart and accepted.
 func (s *suspects) accepted(key pipeline.Key) {
+	delete(s.held.keys, key)
 	c := s.clusters[key.Cluster]
 	if c == nil {
 		return
@@ -256,6 +267,7 @@ func (s *suspects) accepted(key pipeline.Key) {
 // wrote notes that it is known of n changes that were written apart whether they are accepted,
 // and whether one is refused. In all that took so long, and the last write of it took that.
 func (s *suspects) wrote(l *line, n int, all, last time.Duration, refused bool, most int, now time.Time) {
+	s.share.spend(all, now)
 	if n == 0 { // the destination has failed: it may be that this was too large
 		l.size, l.turn = max(l.size/2, 1), time.Time{}
 		s.gate, s.othersFirst = now.Add(all*(apartShare-2)), true
@@ -283,6 +295,11 @@ func (s *suspects) sweep(now time.Time) {
 		return
 	}
 	s.swept = now
+	for key, since := range s.held.keys {
+		if now.Sub(since) > suspectFor {
+			delete(s.held.keys, key)
+		}
+	}
 	for name, c := range s.clusters {
 		for key, at := range c.objects {
 			if now.Sub(at) > suspectFor {
