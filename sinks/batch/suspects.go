@@ -31,8 +31,9 @@ const (
 	// else is there.
 	othersGone = time.Second
 	// wholeFirst is for how long all of a cluster is apart when something of it was found in
-	// batches with others twice in such a time, and for longer if more is found. It doubles up to
-	// wholeLongest each time that happens again.
+	// batches with others twice within suspectFor, and for longer if more is found. It doubles up to
+	// wholeLongest each time that happens again. Once searches have used up their share it is so at
+	// once, for suspectFor at least.
 	wholeFirst   = time.Minute
 	wholeLongest = 32 * time.Minute
 	// suspectFor is how long what was found is remembered after it was to be written again, or
@@ -190,7 +191,8 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	c.reason = reason.Error()
 	_, known := c.objects[key]
 	delete(s.held.keys, key)
-	again := now.Sub(c.foundAt) < suspectFor
+	short := !s.maySearch(now)
+	again := short || now.Sub(c.foundAt) < suspectFor
 	if of == nil {
 		c.foundAt = now
 	}
@@ -201,6 +203,9 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	case again:
 		if !now.Before(c.whole) {
 			c.lasts = min(max(2*c.lasts, wholeFirst), wholeLongest)
+			if short { // another search of the cluster costs what there is not
+				c.lasts = max(c.lasts, suspectFor)
+			}
 			begins = c.lasts
 		}
 		c.whole = now.Add(c.lasts)
