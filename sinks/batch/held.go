@@ -59,6 +59,7 @@ func (s *suspects) hold(items []*item, reason error, now time.Time) bool {
 		h.line = line{of: &h.as, size: max(len(items)/2, 1)}
 	}
 	h.as.reason = reason.Error()
+	s.reason = h.as.reason
 	for _, it := range items {
 		key := it.change.Key
 		if _, in := s.of(&key, now); in == nil {

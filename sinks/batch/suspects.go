@@ -72,6 +72,7 @@ type suspects struct {
 	off, more int
 	share     share
 	held      held
+	reason    string // of the last refusal, of any
 }
 
 // isEmpty tells whether nothing is written apart.
@@ -80,6 +81,7 @@ func (s *suspects) isEmpty() bool { return len(s.clusters)+len(s.held.keys) == 0
 // suspect is a cluster of which something was found.
 type suspect struct {
 	cluster string
+	since   time.Time // that it is one
 	// objects that were refused, each with the time before which it is not written again, and
 	// the latest of these.
 	objects map[pipeline.Key]time.Time
@@ -181,7 +183,7 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 		if s.sweep(now); len(s.clusters) >= mostSuspected {
 			return 0
 		}
-		c = &suspect{cluster: key.Cluster, objects: map[pipeline.Key]time.Time{}, alone: line{size: 1}, rest: line{size: 1}}
+		c = &suspect{cluster: key.Cluster, since: now, objects: map[pipeline.Key]time.Time{}, alone: line{size: 1}, rest: line{size: 1}}
 		c.alone.of, c.rest.of = c, c
 		if s.clusters == nil {
 			s.clusters = map[string]*suspect{}
@@ -189,6 +191,7 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 		s.clusters[key.Cluster] = c
 	}
 	c.reason = reason.Error()
+	s.reason = c.reason
 	_, known := c.objects[key]
 	delete(s.held.keys, key)
 	short := !s.maySearch(now)
@@ -254,6 +257,22 @@ func (s *suspects) names(now time.Time) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// since returns since when something has been written apart.
+func (s *suspects) since(now time.Time) (first time.Time) {
+	first = now
+	for _, c := range s.clusters {
+		if c.isApart(now) && c.since.Before(first) {
+			first = c.since
+		}
+	}
+	for _, since := range s.held.keys {
+		if since.Before(first) {
+			first = since
+		}
+	}
+	return first
 }
 
 // accepted notes that an object was written apart and accepted.
