@@ -76,6 +76,17 @@ func (b *Bucket) Spend(now time.Time) {
 	b.limiter.ReserveN(b.lateLocked(now), 1)
 }
 
+// GiveBack returns a token that Take gave and that is not needed after all. A full bucket stays
+// as it is.
+func (b *Bucket) GiveBack(now time.Time) {
+	if b.unlimited.Load() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limiter.ReserveN(b.lateLocked(now), -1) // beyond the burst it counts for no later call
+}
+
 // lateLocked returns now, or the latest time that the bucket was told, if that is later: the
 // limiter would take a step back in time as time to gain tokens in.
 func (b *Bucket) lateLocked(now time.Time) time.Time {

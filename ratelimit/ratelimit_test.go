@@ -131,6 +131,34 @@ func TestSpend(t *testing.T) {
 	}
 }
 
+// What is given back is there again, but for what a full bucket does not hold.
+func TestGiveBack(t *testing.T) {
+	b := ratelimit.NewBucket(ratelimit.Limit{QPS: 1, Burst: 2})
+	now := time.Now()
+	for range 2 {
+		for range 2 {
+			if wait := b.Take(now); wait != 0 {
+				t.Fatalf("there is a token in %v, want now", wait)
+			}
+		}
+		if wait := b.Missing(now); wait <= 0 {
+			t.Fatal("there is a token, want none")
+		}
+		for range 3 {
+			b.GiveBack(now)
+		}
+	}
+	if n := drain(b, now); n != 2 {
+		t.Errorf("%d tokens, want the burst", n)
+	}
+	b.Set(ratelimit.Limit{})
+	b.GiveBack(now)
+	b.Set(ratelimit.Limit{QPS: 1, Burst: 2})
+	if n := drain(b, now); n > 2 {
+		t.Errorf("%d tokens, want the burst at most", n)
+	}
+}
+
 func TestUnlimited(t *testing.T) {
 	b := ratelimit.New(ratelimit.Limit{}).Bucket("a")
 	if n := drain(b, time.Now()); n != 1000 || !b.Unlimited() {

@@ -125,6 +125,30 @@ func (q *Queue[T, K]) Rest(cluster string, d time.Duration) {
 	}
 }
 
+// GiveBack returns the token of an item that was handed out with a priority: for a worker that has
+// done nothing with it and brings it back. Call it once, before that. An item that is handed out
+// again takes a token again.
+func (q *Queue[T, K]) GiveBack(item T, priority int) {
+	cluster := q.o.Cluster(item)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.limited {
+		q.giveBackLocked(&q.total)
+	}
+	if l := q.lanes[cluster]; l != nil {
+		q.giveBackLocked(l.gate[classOf(priority)])
+	}
+}
+
+// giveBackLocked returns a token to a gate, which opens if it was shut.
+func (q *Queue[T, K]) giveBackLocked(g *gate[T, K]) {
+	now := q.now()
+	g.bucket.GiveBack(q.epoch.Add(now))
+	if g.token.set() {
+		q.openLocked(g, now)
+	}
+}
+
 // SetLimit overrides the limit of one cluster in the queue's buckets, and lets
 // the cluster ask again at once if it waits for a token under the old limit.
 // Where several queues share the buckets, call it on each. It panics if limit

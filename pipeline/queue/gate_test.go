@@ -53,6 +53,41 @@ func TestClassesHaveTokensOfTheirOwn(t *testing.T) {
 	}
 }
 
+// What is given back is there at once for whatever waits for it: of its class, and of the whole queue.
+func TestGiveBack(t *testing.T) {
+	for name, prepare := range map[string]func(*queue.Queue[string, string]){
+		"lane":  func(q *queue.Queue[string, string]) { q.SetLimit("a", perSecond(0.01)) },
+		"queue": func(q *queue.Queue[string, string]) { q.SetTotalLimit(perSecond(0.01)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newNameQueue(queue.Options[string, string]{})
+				prepare(q)
+				start := time.Now()
+				q.Add("a/1")
+				q.Add("a/2")
+				first, _ := q.Get()
+				q.AddAfter(first, time.Minute)
+				q.Done(first)
+				got := worker(q)
+				if n := len(got()); n != 0 {
+					t.Fatalf("%d were handed out without a token", n)
+				}
+				q.GiveBack(first, 0)
+				q.GiveBack("unknown/1", low)
+				if got := got(); len(got) != 1 || got["a/2"] != 0 {
+					t.Errorf("handed out %v, want a/2 at once", got)
+				}
+				time.Sleep(100*time.Second + time.Millisecond)
+				if got := got(); got["a/1"] != 100*time.Second {
+					t.Errorf("handed out %v after %v, want a/1 with the next token", got, time.Since(start))
+				}
+				stopNow(t, q)
+			})
+		})
+	}
+}
+
 // A controller's tokens are for reconciles, whatever asks for them, unless it has
 // buckets for its first lists.
 func TestControllerSharesTokens(t *testing.T) {

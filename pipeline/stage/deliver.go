@@ -277,6 +277,7 @@ func (s *Stage) answered(l load, i int, refused error) {
 func (s *Stage) comesBack(p *bundled) {
 	if pipeline.IsPutOff(p.refused) {
 		s.metrics.failed.WithLabelValues(p.change.Key.Cluster, "put_off").Inc()
+		s.queue.GiveBack(p.change, p.priority) // so that it costs one token, however often it is put off
 		s.bringBack(p)
 		return
 	}

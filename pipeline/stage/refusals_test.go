@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/ratelimit"
 )
 
 // take takes a bundle of one change, which is handed out now.
@@ -285,6 +286,7 @@ func TestWhatIsPutOffComesBack(t *testing.T) {
 		r := &recorder{refuse: map[types.UID]error{"u1": pipeline.PutOff(pipeline.RetryAfter(errors.New("its turn is later"), time.Minute))}}
 		s := newTestStage(t, r)
 		s.observe = func(Delivery) { t.Error("observed") }
+		s.queue.SetLimit("a", ratelimit.Limit{QPS: 0.001, Burst: 1})
 		if err := s.work(t.Context(), s.bundleOf(testChange(r, "u1"))); err != nil {
 			t.Fatal(err)
 		}
@@ -301,6 +303,9 @@ func TestWhatIsPutOffComesBack(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if c := s.take(t, "u1").parts[0].change; c.Refusals != 0 || !c.Rests {
 			t.Errorf("it came back with %d refusals, rests %v", c.Refusals, c.Rests)
+		}
+		if wait := s.queue.Lanes()[0].Throttled; wait != 0 {
+			t.Errorf("it waited %v for another token", wait)
 		}
 	})
 }

@@ -295,12 +295,7 @@ func TestWhatIsMendedIsAccepted(t *testing.T) {
 // An object that replaces one of another UID is written with the deletion of that one.
 func TestGhostsAreWrittenApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-			if slices.Contains(batch, "p1") {
-				return pipeline.Permanent(errors.New("poison"))
-			}
-			return nil
-		}}
+		sink := wholly(0, isP1)
 		b, _ := start(t, sink, Options{})
 		outcomeOf(t, b, change("a", 1), change("p", 1))
 		if got := b.Status().Apart; !slices.Equal(got, []string{"alpha"}) {
@@ -321,13 +316,7 @@ func TestGhostsAreWrittenApart(t *testing.T) {
 // no write.
 func TestANewerStateOfWhatWasRefusedIsPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-			time.Sleep(20 * time.Millisecond)
-			if strings.HasPrefix(batch[len(batch)-1], "p") {
-				return pipeline.Permanent(errors.New("poison"))
-			}
-			return nil
-		}}
+		sink := wholly(20*time.Millisecond, isP)
 		b, _ := start(t, sink, Options{})
 		outcomeOf(t, b, change("a", 1), change("p", 1))
 		before := len(sink.written())

@@ -1,11 +1,8 @@
 package batch
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,13 +78,7 @@ func TestWhatWasRefusedBeforeDelaysNothing(t *testing.T) {
 // What is written apart of one key keeps its order where not all of it has room.
 func TestChangesOfAKeyAreWrittenApartInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-			time.Sleep(20 * time.Millisecond)
-			if slices.ContainsFunc(batch, func(label string) bool { return strings.HasPrefix(label, "p") }) {
-				return pipeline.Permanent(errors.New("poison"))
-			}
-			return nil
-		}}
+		sink := wholly(20*time.Millisecond, isP)
 		b, _ := start(t, sink, Options{MaxBytes: 3000})
 		outcomeOf(t, b, change("a", 1), change("p", 1), change("pp", 1))
 		time.Sleep(5 * time.Second)
@@ -109,12 +100,7 @@ func TestChangesOfAKeyAreWrittenApartInOrder(t *testing.T) {
 // The metric tells that nothing is apart any more also when nothing is delivered.
 func TestTheMetricForgetsWhatIsApartWithoutChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sink := &fakeSink{answer: func(_ context.Context, batch []string) error {
-			if slices.Contains(batch, "p1") {
-				return pipeline.Permanent(errors.New("poison"))
-			}
-			return nil
-		}}
+		sink := wholly(0, isP1)
 		b, _ := start(t, sink, Options{})
 		outcomeOf(t, b, change("a", 1), change("p", 1))
 		if got := testutil.ToFloat64(b.metrics.apart); got != 1 {

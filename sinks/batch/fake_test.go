@@ -2,11 +2,14 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -61,6 +64,24 @@ func (s *fakeSink) Write(ctx context.Context, batch []*pipeline.Change) error {
 	s.mu.Unlock()
 	return err
 }
+
+// wholly returns a sink whose writes take so long, and that refuses each that has poison in it
+// as a whole.
+func wholly(took time.Duration, poison func(label string) bool) *fakeSink {
+	return &fakeSink{answer: func(_ context.Context, batch []string) error {
+		time.Sleep(took)
+		if slices.ContainsFunc(batch, poison) {
+			return pipeline.Permanent(errors.New("poison"))
+		}
+		return nil
+	}}
+}
+
+// isP is any version of what is named so.
+func isP(label string) bool { return strings.HasPrefix(label, "p") }
+
+// isP1 is one version.
+func isP1(label string) bool { return label == "p1" }
 
 func (s *fakeSink) written() [][]string {
 	s.mu.Lock()

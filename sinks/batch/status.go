@@ -33,6 +33,14 @@ type Status struct {
 	// Apart has the clusters of which changes are written apart from those of others, because
 	// the sink refused whole batches for them: the first 100 in order.
 	Apart []string `json:"apart,omitempty"`
+	// Held counts the changes of batches that the sink has refused as a whole and that are yet to
+	// be searched for what it refuses. They are written apart too, and none of their clusters is
+	// suspected.
+	Held int `json:"held,omitempty"`
+	// ApartSince is since when something of these has been written apart, zero if nothing is, and
+	// ApartError why the last of them was refused.
+	ApartSince time.Time `json:"apartSince,omitzero"`
+	ApartError string    `json:"apartError,omitempty"`
 }
 
 // mostApart is how many clusters a Status names.
@@ -44,8 +52,7 @@ func (b *Batcher) Status() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Status{Healthy: b.health.healthy, Since: b.health.since, Attempts: b.health.attempts, Waiting: len(b.pending)}
-	s.Apart = b.suspects.names(now)
-	s.Apart = s.Apart[:min(len(s.Apart), mostApart)]
+	b.suspects.tell(&s, now)
 	for _, began := range b.underWay {
 		if s.WritingSince.IsZero() || began.Before(s.WritingSince) {
 			s.WritingSince = began
@@ -65,6 +72,16 @@ func (b *Batcher) Status() Status {
 		}
 	}
 	return s
+}
+
+// tell has a status say what is written apart.
+func (s *suspects) tell(to *Status, now time.Time) {
+	to.Apart = s.names(now)
+	to.Apart = to.Apart[:min(len(to.Apart), mostApart)]
+	to.Held = len(s.held.keys)
+	if len(to.Apart)+to.Held > 0 {
+		to.ApartSince, to.ApartError = s.since(now), s.reason
+	}
 }
 
 const (

@@ -31,8 +31,9 @@ const (
 	// else is there.
 	othersGone = time.Second
 	// wholeFirst is for how long all of a cluster is apart when something of it was found in
-	// batches with others twice in such a time, and for longer if more is found. It doubles up to
-	// wholeLongest each time that happens again.
+	// batches with others twice within suspectFor, and for longer if more is found. It doubles up to
+	// wholeLongest each time that happens again. Once searches have used up their share it is so at
+	// once, for suspectFor at least.
 	wholeFirst   = time.Minute
 	wholeLongest = 32 * time.Minute
 	// suspectFor is how long what was found is remembered after it was to be written again, or
@@ -69,11 +70,18 @@ type suspects struct {
 	// What is put off was in deliveries of which the rest is written: so much more is asked
 	// for, at most Options.MaxBatch.
 	off, more int
+	share     share
+	held      held
+	reason    string // of the last refusal, of any
 }
+
+// isEmpty tells whether nothing is written apart.
+func (s *suspects) isEmpty() bool { return len(s.clusters)+len(s.held.keys) == 0 }
 
 // suspect is a cluster of which something was found.
 type suspect struct {
 	cluster string
+	since   time.Time // that it is one
 	// objects that were refused, each with the time before which it is not written again, and
 	// the latest of these.
 	objects map[pipeline.Key]time.Time
@@ -100,18 +108,19 @@ type line struct {
 // of returns the line in which the changes of an object are written, and from when on it is
 // not too early for this one of the line; nil: it is written with all others.
 func (s *suspects) of(key *pipeline.Key, now time.Time) (at time.Time, in *line) {
-	c := s.clusters[key.Cluster]
-	if c == nil {
-		return time.Time{}, nil
-	}
-	if at, ok := c.objects[*key]; ok {
-		if c.alone.size > 1 && at.After(now) {
-			at = now // another one was mended
+	if c := s.clusters[key.Cluster]; c != nil {
+		if at, ok := c.objects[*key]; ok {
+			if c.alone.size > 1 && at.After(now) {
+				at = now // another one was mended
+			}
+			return at, &c.alone
 		}
-		return at, &c.alone
+		if now.Before(c.whole) {
+			return time.Time{}, &c.rest
+		}
 	}
-	if now.Before(c.whole) {
-		return time.Time{}, &c.rest
+	if s.held.has(key) {
+		return time.Time{}, &s.held.line
 	}
 	return time.Time{}, nil
 }
@@ -124,8 +133,11 @@ func (s *suspects) isOpen(now time.Time) bool {
 func (s *suspects) hasOthers(now time.Time) bool { return now.Sub(s.others) < othersGone }
 
 // isTurn tells whether a line has its turn, and since when. One that does not wait for it has
-// it at once, if no other waits.
+// it at once, if no other waits. What is held always has it: nearly all of that is accepted.
 func (s *suspects) isTurn(l *line, now time.Time) (since time.Time, is bool) {
+	if l.isMixed() {
+		return time.Time{}, true
+	}
 	if l.turn.IsZero() {
 		return now, !s.turns.After(now)
 	}
@@ -142,14 +154,14 @@ func (s *suspects) wait(l *line, at, now time.Time) time.Duration {
 	if at.After(now) {
 		wait = at.Sub(now)
 	} else {
-		if l.turn.IsZero() {
+		if l.turn.IsZero() && !l.isMixed() {
 			l.turn = now.Add(step)
 			if s.turns.After(now) {
 				l.turn = s.turns.Add(step)
 			}
 			s.turns = l.turn
 		}
-		if wait = l.turn.Sub(now); wait <= 0 { // another one has it first
+		if wait = l.turn.Sub(now); l.isMixed() || wait <= 0 { // another one has it first
 			wait = step
 			if gate := s.gate.Sub(now); gate > 0 {
 				wait = min(wait, gate)
@@ -171,7 +183,7 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 		if s.sweep(now); len(s.clusters) >= mostSuspected {
 			return 0
 		}
-		c = &suspect{cluster: key.Cluster, objects: map[pipeline.Key]time.Time{}, alone: line{size: 1}, rest: line{size: 1}}
+		c = &suspect{cluster: key.Cluster, since: now, objects: map[pipeline.Key]time.Time{}, alone: line{size: 1}, rest: line{size: 1}}
 		c.alone.of, c.rest.of = c, c
 		if s.clusters == nil {
 			s.clusters = map[string]*suspect{}
@@ -179,8 +191,11 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 		s.clusters[key.Cluster] = c
 	}
 	c.reason = reason.Error()
+	s.reason = c.reason
 	_, known := c.objects[key]
-	again := now.Sub(c.foundAt) < wholeFirst
+	delete(s.held.keys, key)
+	short := !s.maySearch(now)
+	again := short || now.Sub(c.foundAt) < suspectFor
 	if of == nil {
 		c.foundAt = now
 	}
@@ -191,6 +206,9 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	case again:
 		if !now.Before(c.whole) {
 			c.lasts = min(max(2*c.lasts, wholeFirst), wholeLongest)
+			if short { // another search of the cluster costs what there is not
+				c.lasts = max(c.lasts, suspectFor)
+			}
 			begins = c.lasts
 		}
 		c.whole = now.Add(c.lasts)
@@ -241,8 +259,25 @@ func (s *suspects) names(now time.Time) (names []string) {
 	return names
 }
 
+// since returns since when something has been written apart.
+func (s *suspects) since(now time.Time) (first time.Time) {
+	first = now
+	for _, c := range s.clusters {
+		if c.isApart(now) && c.since.Before(first) {
+			first = c.since
+		}
+	}
+	for _, since := range s.held.keys {
+		if since.Before(first) {
+			first = since
+		}
+	}
+	return first
+}
+
 // accepted notes that an object was written apart and accepted.
 func (s *suspects) accepted(key pipeline.Key) {
+	delete(s.held.keys, key)
 	c := s.clusters[key.Cluster]
 	if c == nil {
 		return
@@ -256,6 +291,7 @@ func (s *suspects) accepted(key pipeline.Key) {
 // wrote notes that it is known of n changes that were written apart whether they are accepted,
 // and whether one is refused. In all that took so long, and the last write of it took that.
 func (s *suspects) wrote(l *line, n int, all, last time.Duration, refused bool, most int, now time.Time) {
+	s.share.spend(all, now)
 	if n == 0 { // the destination has failed: it may be that this was too large
 		l.size, l.turn = max(l.size/2, 1), time.Time{}
 		s.gate, s.othersFirst = now.Add(all*(apartShare-2)), true
@@ -283,6 +319,11 @@ func (s *suspects) sweep(now time.Time) {
 		return
 	}
 	s.swept = now
+	for key, since := range s.held.keys {
+		if now.Sub(since) > suspectFor {
+			delete(s.held.keys, key)
+		}
+	}
 	for name, c := range s.clusters {
 		for key, at := range c.objects {
 			if now.Sub(at) > suspectFor {

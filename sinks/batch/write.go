@@ -35,6 +35,7 @@ type writer struct {
 	halves    []half         // of that, which were accepted
 	accepts   bool           // the sink has accepted something in this round
 	took      time.Duration  // the last write
+	searched  time.Duration  // what halves took in this round
 }
 
 func (b *writer) run(ctx context.Context) {
@@ -63,7 +64,7 @@ func (b *writer) run(ctx context.Context) {
 func (b *writer) round(ctx context.Context, batch []*item) {
 	clear(b.refused)
 	clear(b.inBatch)
-	b.isolating, b.accepts = false, false
+	b.isolating, b.accepts, b.searched = false, false, 0
 	b.whole, b.halves = half{}, b.halves[:0]
 	write := b.write
 	if b.apart != nil {
@@ -90,39 +91,33 @@ func (b *writer) write(ctx context.Context, items []*item) error {
 
 // answered is what follows of what the sink has said to a write of the items.
 func (b *writer) answered(ctx context.Context, items []*item, err error) error {
-	partial, isPartial := errors.AsType[*pipeline.BatchError](err)
-	switch {
-	case err == nil:
+	switch answerOf(err, len(items)) {
+	case tookAll:
 		b.metrics.writesOK.Inc()
 		b.givenUp.Store(0)
 		for _, it := range items {
 			it.outcome = accepted
 		}
 		b.accepted()
-	case isPartial && names(partial, len(items)):
+	case namesSome:
 		b.metrics.writesPartial.Inc()
+		partial, _ := errors.AsType[*pipeline.BatchError](err)
 		b.isolateSome(items, partial)
 		return b.sort(items, partial)
-	case isPartial || !pipeline.IsPermanent(err):
+	case destinationFailed:
 		b.metrics.writesFailed.Inc()
 		return err
-	case len(items) == 1:
+	case refusedOne:
 		b.metrics.writesPartial.Inc()
 		if b.isolating {
 			b.isolate(items[0], err)
 		}
 		b.giveUp(items[0], err)
-	default:
-		// One of them is poison. Halves find it in a few writes, and the
-		// others get through.
+	case refusedAll:
 		b.metrics.writesPartial.Inc()
-		b.metrics.bisected.Inc()
-		b.isolating = true
-		half := len(items) / 2
-		if err := b.write(ctx, items[:half]); err != nil {
-			return err
+		if !b.hold(items, err) {
+			return b.search(ctx, items)
 		}
-		return b.write(ctx, items[half:])
 	}
 	return nil
 }
@@ -148,6 +143,9 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 	b.writes(time.Time{}, 0)
 	took := time.Since(start)
 	b.took = took
+	if b.isolating {
+		b.searched += took
+	}
 	if traced != nil {
 		traced.Began, traced.Ended = start, start.Add(took)
 	}
@@ -337,87 +335,4 @@ func (b *writer) settleLocked(it *item) {
 		r.news = true
 		b.settled = append(b.settled, r)
 	}
-}
-
-// isPartial reports whether an error is about single changes of a batch.
-func isPartial(err error) bool {
-	_, is := errors.AsType[*pipeline.BatchError](err)
-	return is
-}
-
-// outageOf returns of how many changes it is said that the destination has failed in the middle
-// of the batch, and why.
-func outageOf(err error) (of int, outage error) {
-	partial, is := errors.AsType[*pipeline.BatchError](err)
-	if !is {
-		return 0, nil
-	}
-	for _, reason := range partial.Failed {
-		if pipeline.IsOutage(reason) {
-			outage, of = reason, of+1
-		}
-	}
-	return of, outage
-}
-
-// names reports whether the error is about at least one of n changes.
-func names(e *pipeline.BatchError, n int) bool {
-	for i := range e.Failed {
-		if 0 <= i && i < n {
-			return true
-		}
-	}
-	return false
-}
-
-// delay returns how long to wait after err.
-func delay(err error, otherwise func() time.Duration) time.Duration {
-	if d, ok := pipeline.RetryDelay(err); ok {
-		return d
-	}
-	return otherwise()
-}
-
-// writes notes since when the writer's write is under way, and of how many changes; zero:
-// it has ended.
-func (b *writer) writes(since time.Time, n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if since.IsZero() {
-		delete(b.underWay, b)
-		return
-	}
-	b.underWay[b] = since
-	b.ahead = since.Add(b.window.Ahead(n))
-	if b.pace != nil && b.opts.Linger == 0 && b.ahead.After(since) {
-		b.pace(b.paceLocked())
-	}
-}
-
-// restLocked tells who paces that nothing is pending. What was may have been about to be
-// written, and next deliveries to wait for that, when it was refused or taken back instead.
-func (b *Batcher) restLocked() {
-	if len(b.pending) == 0 && b.pace != nil && b.opts.Linger == 0 {
-		b.pace(b.paceLocked())
-	}
-}
-
-// aheadLocked returns when the delivery beyond the writes is to take its changes: zero, at
-// once, unless all writers write or are about to: between two writes, too, what is taken
-// waits for the one that begins. It is the time of the write that ends first.
-func (b *Batcher) aheadLocked() (first time.Time) {
-	idle := b.opts.Concurrency - len(b.underWay)
-	if waiting := len(b.pending); idle == 1 && waiting > 0 {
-		idle = 0
-		first = time.Now().Add(b.window.Ahead(min(waiting, b.window.Most())))
-	}
-	if idle > 0 {
-		return time.Time{}
-	}
-	for w := range b.underWay {
-		if first.IsZero() || w.ahead.Before(first) {
-			first = w.ahead
-		}
-	}
-	return first
 }

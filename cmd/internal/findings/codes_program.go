@@ -76,6 +76,13 @@ var codesOfProgram = []Code{
 		Impact:  "`fairlead run` does not start: each of its changes would be read, count as delivered, and be written nowhere.",
 		Do:      "Leave it out of `--watch`, or add a sink that keeps it.",
 	},
+	{
+		Code: "FL1308", Severity: api.SeverityInfo, Title: "A sink refuses whole batches",
+		Meaning:  "The destination answers for a batch as a whole, and refused some for single changes. These are searched for, and changes of their clusters are written apart from those of others.",
+		Impact:   "What is written apart has an eighth of the sink's time while others wait, so that it may arrive minutes late. Others are delayed little.",
+		Do:       "Correct what the destination does not accept, or give --dead-letter, so that it is put aside. It ends within 32 minutes after the last refusal.",
+		Commands: []string{"curl -s localhost:8080/clusters"},
+	},
 	// The ledger.
 	{
 		Code: "FL1401", Severity: api.SeverityError, Title: "The ledger cannot be written",

@@ -294,6 +294,15 @@ func TestEachFaultIsOneFinding(t *testing.T) {
 		{"FL1403", "91 of 100", "warning", func(in *Input) { in.Status.Clusters[0].Ledger.Objects = 91 }},
 		{"FL1306", "was not asked: a pipe", "info", func(in *Input) { in.Probes.Sinks[0] = api.SinkProbe{Name: "r", Unasked: "a pipe"} }},
 		{"FL1307", "of events, which is watched", "error", func(in *Input) { in.Probes.Unkept = []string{"events"} }},
+		{"FL1308", "Sink r has refused whole batches, for 1m0s: changes of a, b are written apart: too long", "info", func(in *Input) {
+			in.Status.Sinks[0].Status = batch.Status{Healthy: true, Apart: []string{"a", "b"}, ApartSince: now.Add(-time.Minute), ApartError: "too long"}
+		}},
+		{"FL1308", "changes of a, b, c, d, e and 1 more are written apart, and what it refuses is searched for among 7 others: too long", "info", func(in *Input) {
+			in.Status.Sinks[0].Status = batch.Status{Healthy: true, Apart: []string{"a", "b", "c", "d", "e", "f"}, Held: 7, ApartSince: now, ApartError: "too long"}
+		}},
+		{"FL1308", "what it refuses is searched for among 7 changes: too long", "info", func(in *Input) {
+			in.Status.Sinks[0].Status = batch.Status{Healthy: true, Held: 7, ApartSince: now, ApartError: "too long"}
+		}},
 		{"FL1404", "read-only", "error", func(in *Input) { in.Probes.Volume.Error = "read-only" }},
 		{"FL1405", "1 of 2048 MiB", "warning", func(in *Input) { in.Probes.Volume.Free = 1 << 20 }},
 		{"FL1406", "locked", "warning", func(in *Input) { in.Probes.Volume.Locked = true }},

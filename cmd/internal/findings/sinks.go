@@ -43,8 +43,30 @@ func (f *finder) sink(s *api.Sink) {
 		f.add("FL1302", api.Finding{Cluster: r.Cluster, Route: s.Name, Since: r.Since},
 			because(fmt.Sprintf("Sink %s refuses %d changes of cluster %s", s.Name, r.Changes, r.Cluster), r.Reason))
 	}
+	if !s.ApartSince.IsZero() {
+		f.add("FL1308", api.Finding{Route: s.Name, Since: s.ApartSince}, because(f.apart(s), s.ApartError))
+	}
 	if since := f.writing(s); s.LastError == "" && f.longer(since, longWrite) {
 		f.add("FL1303", api.Finding{Route: s.Name, Since: since}, fmt.Sprintf("A write of sink %s has been under way for %s, and %d changes wait for the next one.", s.Name, f.age(since), s.Waiting))
+	}
+}
+
+// mostNamed is how many clusters one sentence names.
+const mostNamed = 5
+
+// apart says what a sink writes apart.
+func (f *finder) apart(s *api.Sink) string {
+	names := strings.Join(s.Apart[:min(len(s.Apart), mostNamed)], ", ")
+	if more := len(s.Apart) - mostNamed; more > 0 {
+		names = fmt.Sprintf("%s and %d more", names, more)
+	}
+	switch age := f.age(s.ApartSince); {
+	case s.Held == 0:
+		return fmt.Sprintf("Sink %s has refused whole batches, for %s: changes of %s are written apart", s.Name, age, names)
+	case names == "":
+		return fmt.Sprintf("Sink %s has refused whole batches, for %s: what it refuses is searched for among %d changes", s.Name, age, s.Held)
+	default:
+		return fmt.Sprintf("Sink %s has refused whole batches, for %s: changes of %s are written apart, and what it refuses is searched for among %d others", s.Name, age, names, s.Held)
 	}
 }
 

@@ -1,0 +1,70 @@
+package batch
+
+import (
+	"time"
+
+	"github.com/fairlead-dev/fairlead/pipeline"
+)
+
+// shareMost is how much time searches may take at once, when there were none before: what they
+// have of a minute.
+const shareMost = time.Minute / apartShare
+
+// share is the time that searches and writes apart may take: one apartShare-th of all, over all
+// clusters. The zero value has all that may be saved up.
+type share struct {
+	spent time.Duration // more than was gained, at the time below
+	at    time.Time
+}
+
+// spend takes so much from the share. What is not there is gained later.
+func (s *share) spend(took time.Duration, now time.Time) {
+	s.spent, s.at = min(s.debt(now)+took, 2*shareMost), now
+}
+
+// debt returns how much was spent, without what was gained since.
+func (s *share) debt(now time.Time) time.Duration {
+	return max(s.spent-now.Sub(s.at)/apartShare, 0)
+}
+
+// held is what was in batches that were refused as a whole, and were not searched yet. It is
+// guarded by Batcher.mu.
+type held struct {
+	keys map[pipeline.Key]time.Time // since when
+	line line                       // of all clusters
+	as   suspect                    // what the line is of: it has no name
+}
+
+func (h *held) has(key *pipeline.Key) bool {
+	_, is := h.keys[*key]
+	return is
+}
+
+// isMixed tells whether a line is of several clusters, none of which is suspected.
+func (l *line) isMixed() bool { return l.of.cluster == "" }
+
+// maySearch tells whether a batch may be searched at once.
+func (s *suspects) maySearch(now time.Time) bool {
+	return s.share.debt(now) < shareMost || !s.hasOthers(now)
+}
+
+// hold has what was refused as a whole written apart. It reports whether there was room for it.
+func (s *suspects) hold(items []*item, reason error, now time.Time) bool {
+	h := &s.held
+	if s.sweep(now); len(h.keys)+len(items) > mostSuspects {
+		return false
+	}
+	if len(h.keys) == 0 {
+		h.keys = map[pipeline.Key]time.Time{}
+		h.line = line{of: &h.as, size: max(len(items)/2, 1)}
+	}
+	h.as.reason = reason.Error()
+	s.reason = h.as.reason
+	for _, it := range items {
+		key := it.change.Key
+		if _, in := s.of(&key, now); in == nil {
+			h.keys[key] = now
+		}
+	}
+	return true
+}
