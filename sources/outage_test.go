@@ -75,9 +75,6 @@ func TestFirstChangeAfterAnOutage(t *testing.T) {
 	} {
 		for _, lasts := range []time.Duration{20 * time.Second, 10 * time.Minute} {
 			t.Run(fmt.Sprint(name, " for ", lasts), func(t *testing.T) {
-				if name == "black hole" && lasts < time.Minute {
-					t.Skip("a request that a stream has made into it hangs although it is over")
-				}
 				synctest.Test(t, func(t *testing.T) {
 					l, err := ledger.Open(t.Context(), ledger.Options{})
 					if err != nil {
