@@ -74,17 +74,23 @@ func BenchmarkReconnect(b *testing.B) {
 }
 
 // BenchmarkOutage tells how long after a cut the last one is back of 200 members, at worst, in
-// a fleet of 1,000.
+// a fleet of 1,000; and after the longest cut of as many as are back within 6 s, and of all.
 func BenchmarkOutage(b *testing.B) {
 	for _, lasts := range []time.Duration{20 * time.Second, time.Minute, 2 * time.Minute, 10 * time.Minute} {
 		c := cut{Members: 1000, Down: 200, For: lasts}
-		b.Run(fmt.Sprintf("cut=%v/impl=fairlead", lasts), func(b *testing.B) {
-			o := worstOf(b, outageOf, c)
-			b.ReportMetric(float64(o.Last), "worst-ns")
-			b.ReportMetric(float64(o.Dials), "worst-dials/s")
-		})
+		b.Run(fmt.Sprintf("cut=%v/impl=fairlead", lasts), func(b *testing.B) { reportOutage(b, c) })
 		b.Run(fmt.Sprintf("cut=%v/impl=backoff", lasts), func(b *testing.B) {
 			b.ReportMetric(float64(worstOf(b, backoffAlone, c).Last), "worst-ns")
 		})
 	}
+	for _, down := range []int{250, 1000} {
+		c := cut{Members: 1000, Down: down, For: 10 * time.Minute}
+		b.Run(fmt.Sprintf("cut=%v/down=%d/impl=fairlead", c.For, down), func(b *testing.B) { reportOutage(b, c) })
+	}
+}
+
+func reportOutage(b *testing.B, c cut) {
+	o := worstOf(b, outageOf, c)
+	b.ReportMetric(float64(o.Last), "worst-ns")
+	b.ReportMetric(float64(o.Dials), "worst-dials/s")
 }

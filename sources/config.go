@@ -14,8 +14,8 @@ const (
 	// DefaultMaxConcurrentSnapshots keeps a restart from listing everything everywhere
 	// at once.
 	DefaultMaxConcurrentSnapshots = 8
-	// DefaultExtraWatches is how many routes may read a resource of a member for
-	// themselves at once.
+	// DefaultExtraWatches is how many routes may read for themselves at once in each stream of
+	// a member, which is a resource of one spec.
 	DefaultExtraWatches = 2
 	// DefaultMaxStreams is how many streams a member may have because of wildcards.
 	DefaultMaxStreams = stream.DefaultMaxStreams

@@ -133,7 +133,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.sinks, "sinks", 1, "sinks, each with faults of its own; with several, restarts also take some out or put them back, and change what is selected")
 	f.BoolVar(&o.filters, "filters", false, "all sinks but the first select for themselves, by an expression and by the fields that change, and in another form; needs --sinks")
 	f.StringVar(&o.sink, "sink", "", "a real destination beside these, with faults of its own, which is read back in the end: "+strings.Join(destinationNames(), ", "))
-	f.IntVar(&o.replicas, "replicas", 1, "processes of which one delivers; with several, half of the faults are of the leader")
+	f.IntVar(&o.replicas, "replicas", 1, "processes of which one delivers; with several, half of the faults are of the leader. Not with --sinks: the checker has to know the setting of each event, and processes with different ones would take turns")
 	f.StringVar(&o.lock, "lock", "lease", "what they elect the leader by: "+strings.Join(lockNames(), ", "))
 	f.StringVar(&o.ledger, "ledger", ledgerShared, "of the replicas: "+ledgerShared+", a file of them all, for which a new leader waits; or "+ledgerMemory+", none that outlives a process: then the sink compares terms")
 	f.DurationVar(&o.leaseDuration, "lease-duration", 4*time.Second, "for how long the lock counts; whole seconds")
@@ -157,7 +157,7 @@ func (o *options) Check() error {
 		errs = append(errs, fmt.Errorf("--replicas: %d is less than 1", o.replicas))
 	}
 	if o.replicas > 1 && o.sinks > 1 {
-		errs = append(errs, errors.New("--replicas: with several there is one sink that is a file; leave out --sinks"))
+		errs = append(errs, errors.New("--replicas: with several there is one sink that is a file, since processes with different settings would take turns; leave out --sinks"))
 	}
 	if o.sink != "" && destinations[o.sink].start == nil {
 		errs = append(errs, fmt.Errorf("--sink: there is no %q, but %s", o.sink, strings.Join(destinationNames(), ", ")))

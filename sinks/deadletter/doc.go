@@ -22,7 +22,8 @@
 //     sent twice, never be lost. Take begins with what a crash left behind.
 //   - Several may be taken at a time, of lanes of their own: no record of a
 //     lane (sink and cluster) is taken while another one has that lane open. So
-//     there are no more of them than lanes, nor than 64.
+//     there are no more of them than lanes, nor than 64, nor than 8 with records of
+//     one sink.
 //   - What is read back is one event of one cluster: a line that decoders might
 //     read differently is told as none, and stays.
 //   - What is refused meanwhile, again or anew, goes to PATH.

@@ -20,8 +20,12 @@ import (
 // again; further ones have ".2", ".3" and so on behind that.
 const Suffix = ".retrying"
 
-// mostTaken bounds how many such files there are.
-const mostTaken = 64
+// mostTaken bounds how many such files there are, and mostOfSink how many of these hold
+// records of one sink: one that is down leaves names for the others.
+const (
+	mostTaken  = 64
+	mostOfSink = 8
+)
 
 // takenPath returns the name of the nth such file, from 1.
 func takenPath(path string, n int) string {
@@ -71,7 +75,6 @@ type File struct {
 
 	mu      sync.Mutex
 	taken   map[string]*Taken // by path; they have not ended
-	open    map[Lane]struct{} // of all of them
 	putting []*putting        // the line of those that put lines back
 }
 
@@ -90,7 +93,7 @@ func Open(path string) (*File, error) {
 	}
 	return &File{
 		path: path, turn: make(chan struct{}, 1), lines: l, back: make(chan struct{}, 1),
-		taken: map[string]*Taken{}, open: map[Lane]struct{}{},
+		taken: map[string]*Taken{},
 	}, nil
 }
 

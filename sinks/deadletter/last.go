@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -17,32 +18,42 @@ import (
 // mostSearched is how many bytes of a file Last reads, from its end.
 const mostSearched = 16 << 20
 
-// Last returns the newest record of an object that each sink has refused, by sink: among the
-// last 16 MiB of the file and, of sinks that have none there, of those that are being sent
-// again. It may be called by any goroutine, also while the file is written, and ends with ctx.
-func (f *File) Last(ctx context.Context, key pipeline.Key) (map[string]Record, error) {
+// Last returns the newest record of an object that each of some sinks has refused, by sink: among
+// the last 16 MiB of the file and, of sinks that have none there, of those that are being sent
+// again, which it reads only then. It may be called by any goroutine, also while the file is
+// written. When it fails, or ctx ends, it returns what it has found so far beside the error.
+func (f *File) Last(ctx context.Context, key pipeline.Key, sinks ...string) (map[string]Record, error) {
 	last := map[string]Record{}
-	for _, path := range Files(f.path) {
-		if err := lastIn(ctx, path, key, last); err != nil {
-			return nil, err
+	files := Files(f.path)
+	slices.Reverse(files) // the file itself is the newest
+	for _, path := range files {
+		in, err := lastIn(ctx, path, key)
+		for sink, record := range in {
+			if _, newer := last[sink]; !newer && slices.Contains(sinks, sink) {
+				last[sink] = record
+			}
+		}
+		if err != nil || len(last) == len(sinks) {
+			return last, err
 		}
 	}
 	return last, nil
 }
 
-// lastIn puts what a file has over what is in last.
-func lastIn(ctx context.Context, path string, key pipeline.Key, last map[string]Record) error {
+// lastIn returns the newest records in the end of a file. Those found before an error may not be
+// the newest, and are not returned.
+func lastIn(ctx context.Context, path string, key pipeline.Key) (map[string]Record, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	from := max(info.Size()-mostSearched, 0)
 	r := bufio.NewReaderSize(io.NewSectionReader(f, from, mostSearched), 64<<10)
@@ -51,17 +62,18 @@ func lastIn(ctx context.Context, path string, key pipeline.Key, last map[string]
 	if key.Namespace != "" {
 		named = append(jsontext.AppendString([]byte(`"namespace":`), key.Namespace), ","+string(named)...)
 	}
+	last := map[string]Record{}
 	var text []byte
 	for number := 1; ; number++ {
 		text, err = readLine(r, text[:0])
 		if errors.Is(err, io.EOF) {
-			return nil
+			return last, nil
 		}
 		if err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		if err != nil {
-			return fmt.Errorf("read %q: %w", path, err)
+			return nil, fmt.Errorf("read %q: %w", path, err)
 		}
 		if number == 1 && from > 0 || !bytes.Contains(text, named) {
 			continue // the rest of a line, or of another object

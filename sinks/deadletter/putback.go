@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,9 +32,14 @@ func (t *Taken) text(dst []byte, e Entry) ([]byte, error) {
 	return dst, nil
 }
 
-// mark notes that a line is dealt with.
+// mark notes that a line is dealt with. What is left of one that is no record, if the program
+// ends meanwhile, is put back as one more of these.
 func (t *Taken) mark(e Entry) error {
-	if _, err := t.f.WriteAt([]byte{done}, e.offset); err != nil {
+	mark := []byte{done}
+	if e.junk {
+		mark = bytes.Repeat([]byte{' '}, int(e.size)-1) // but for its end
+	}
+	if _, err := t.f.WriteAt(mark, e.offset); err != nil {
 		return fmt.Errorf("note in %q what was sent: %w", t.path, err)
 	}
 	return nil
@@ -107,6 +113,8 @@ func (t *Taken) lines(ctx context.Context) (all []Entry, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("put dead letters back: %w", err)
 		}
+		_, none := laneIn(l.text)
+		e.junk = none != nil
 		all = append(all, e)
 	}
 	return all, nil

@@ -34,11 +34,28 @@ func Read(path string) iter.Seq2[Record, error] {
 	}
 }
 
-// done is what a line begins with that is dealt with. Such a line is in no file
+// done is what a record begins with that is dealt with. Such a line is in no file
 // but one that was taken: it is written over the first byte of a record there,
-// since one byte is either written or not. No record begins with it, nor does
-// what somebody writes by hand.
+// since one byte is either written or not. What is no record is blanked instead: a
+// line that somebody else has begun with this byte is none that is dealt with.
 const done = 0x18 // CAN, of ASCII
+
+// isDone tells whether a line of a file that was taken was a record, and is dealt with.
+func isDone(text []byte) bool {
+	if text[0] != done {
+		return false
+	}
+	if bytes.HasPrefix(text[1:], []byte(recordStart[1:])) {
+		return true
+	}
+	// It may have been written by hand, in another order, or behind blanks.
+	before := bytes.TrimLeft(text[1:], " \t\r")
+	if len(before) == 0 || before[0] != '{' {
+		before = append([]byte{'{'}, text[1:]...)
+	}
+	_, err := laneIn(before)
+	return err == nil
+}
 
 // line is one that is not blank; text ends with its line end and is
 // valid until the next one is read.
@@ -70,7 +87,7 @@ func readLines(path string, taken bool) iter.Seq2[line, error] {
 				}
 				return
 			}
-			if taken && l.text[0] == done || len(bytes.TrimSpace(l.text)) == 0 {
+			if taken && isDone(l.text) || len(bytes.TrimSpace(l.text)) == 0 {
 				continue
 			}
 			if !yield(l, nil) {

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 )
 
 // Take takes the records out of the file by renaming it; what is refused from
 // then on goes to a new one. Records of lanes that a Taken before has open go back
-// to the file, and so do lines that are no records. What an earlier process left
+// to the file, and so do those of sinks of which 8 have some open, see Full, and lines
+// that are no records. What an earlier process left
 // behind, and what could not be put back before, is put back first; a line of it that
 // cannot be read is passed over, and told of by Bad. It returns nil if there is nothing
 // to take. One Take at a time; others may have lanes open.
@@ -21,19 +24,19 @@ func (f *File) Take(ctx context.Context) (*Taken, error) {
 	if err != nil {
 		return nil, errors.Join(err, bad.err())
 	}
-	open := f.openLanes()
-	if len(open) > 0 {
+	open := f.inUse()
+	if len(open.lanes) > 0 {
 		// Without this look at it the file would be copied each time, in vain.
 		if some, err := f.hasOthers(ctx, open); err != nil || !some {
 			return nil, errors.Join(err, bad.err())
 		}
 	}
-	open = f.openLanes() // of which some may have ended meanwhile
+	open = f.inUse() // of which some may have ended meanwhile
 	path, err := f.begin()
 	if path == "" || err != nil {
 		return nil, errors.Join(err, bad.err())
 	}
-	t := &Taken{file: f, path: path, bad: bad, lanes: map[Lane][]Entry{}}
+	t := &Taken{file: f, path: path, bad: bad, full: map[string]int{}, lanes: map[Lane][]Entry{}}
 	if t.f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("take the dead letters: %w", err)
 	}
@@ -47,29 +50,53 @@ func (f *File) Take(ctx context.Context) (*Taken, error) {
 	}
 	f.mu.Lock()
 	f.taken[path] = t
-	for lane := range t.lanes {
-		f.open[lane] = struct{}{}
-	}
 	t.users = len(t.lanes) + 1
 	f.mu.Unlock()
 	return t, t.letGo() // it may have no lanes
 }
 
-// openLanes returns those whose records are being sent again.
-func (f *File) openLanes() map[Lane]struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	open := make(map[Lane]struct{}, len(f.open))
-	for lane := range f.open {
-		open[lane] = struct{}{}
-	}
-	return open
+// inUse is what is not to be taken now.
+type inUse struct {
+	lanes map[Lane]struct{} // their records are being sent again
+	files map[string]int    // by sink: files with such records
 }
 
-// hasOthers reports whether the file holds records of other lanes than those that are open,
-// or of one that has ended while it looked.
-func (f *File) hasOthers(ctx context.Context, open map[Lane]struct{}) (bool, error) {
-	held := map[Lane]struct{}{}
+func (f *File) inUse() inUse {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u := inUse{lanes: map[Lane]struct{}{}, files: map[string]int{}}
+	for _, t := range f.taken {
+		sinks := map[string]struct{}{}
+		for lane := range t.lanes {
+			u.lanes[lane] = struct{}{}
+			sinks[lane.Sink] = struct{}{}
+		}
+		for sink := range sinks {
+			u.files[sink]++
+		}
+	}
+	return u
+}
+
+// has tells whether a lane is to stay, and whether that is because of its sink.
+func (u inUse) has(lane Lane) (stays, full bool) {
+	if _, is := u.lanes[lane]; is {
+		return true, false
+	}
+	full = u.files[lane.Sink] >= mostOfSink
+	return full, full
+}
+
+// errFull says why nothing is taken of a sink.
+func errFull(sink string) error {
+	return fmt.Errorf("%d earlier retries of sink %q go on; wait until one of them has ended", mostOfSink, sink)
+}
+
+// hasOthers reports whether the file holds records that are to be taken, or some of a lane or
+// sink that has ended while it looked. If there are none, the error tells of the sinks that
+// are full.
+func (f *File) hasOthers(ctx context.Context, open inUse) (bool, error) {
+	held, full := map[Lane]struct{}{}, map[string]struct{}{}
 	for l, err := range readLines(f.path, false) {
 		if err == nil {
 			err = context.Cause(ctx)
@@ -81,19 +108,29 @@ func (f *File) hasOthers(ctx context.Context, open map[Lane]struct{}) (bool, err
 			return false, fmt.Errorf("look for dead letters: %w", err)
 		}
 		lane, err := laneIn(l.text)
-		if _, is := open[lane]; err == nil && !is {
+		if err != nil {
+			continue
+		}
+		stays, of := open.has(lane)
+		if !stays {
 			return true, nil
-		} else if err == nil {
-			held[lane] = struct{}{}
+		}
+		held[lane] = struct{}{}
+		if of {
+			full[lane.Sink] = struct{}{}
 		}
 	}
-	now := f.openLanes()
+	now := f.inUse()
 	for lane := range held {
-		if _, is := now[lane]; !is {
+		if stays, _ := now.has(lane); !stays {
 			return true, nil
 		}
 	}
-	return false, nil
+	var err error
+	for _, sink := range slices.Sorted(maps.Keys(full)) {
+		err = errors.Join(err, errFull(sink))
+	}
+	return false, err
 }
 
 // begin renames the file, and returns what it is called then; "" if there is nothing

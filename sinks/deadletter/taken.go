@@ -35,6 +35,7 @@ func laneIn(text []byte) (Lane, error) {
 type Entry struct {
 	offset int64
 	size   uint32
+	junk   bool // it is no record
 }
 
 func entryOf(l line) (Entry, error) {
@@ -42,7 +43,7 @@ func entryOf(l line) (Entry, error) {
 	if n > math.MaxUint32 {
 		return Entry{}, fmt.Errorf("line %d is longer than 4 GiB; remove it", l.number)
 	}
-	return Entry{l.offset, uint32(n)}, nil //nolint:gosec // it is bounded
+	return Entry{offset: l.offset, size: uint32(n)}, nil //nolint:gosec // it is bounded
 }
 
 // Size returns how long the record is in the file, in bytes.
@@ -56,6 +57,7 @@ type Taken struct {
 	path string
 	f    *os.File
 	bad  badLines
+	full map[string]int // records left in the file, by sink
 
 	// Of file.mu:
 	lanes map[Lane][]Entry // those that are open
@@ -78,6 +80,16 @@ const mostTold = 20
 // Bad returns how many lines were no records, which are in the file again, or could not be
 // read, which stay where they are, and what is wrong with the first of them.
 func (t *Taken) Bad() (n int, first []error) { return t.bad.n, t.bad.told }
+
+// Full returns how many records are in the file again because that many retries of their sink
+// go on already, by why.
+func (t *Taken) Full() map[string]int {
+	by := map[string]int{}
+	for sink, n := range t.full {
+		by[errFull(sink).Error()] = n
+	}
+	return by
+}
 
 // Owes reports whether something of it could not be put back yet.
 func (t *Taken) Owes() bool {
@@ -134,7 +146,6 @@ func (t *Taken) Finish(ctx context.Context, lane Lane, keep func(i int) bool) er
 	t.file.mu.Lock()
 	t.left = t.left || stays
 	delete(t.lanes, lane)
-	delete(t.file.open, lane)
 	t.file.mu.Unlock()
 	return errors.Join(err, t.letGo())
 }
@@ -168,9 +179,9 @@ func remove(f *File, path string) error {
 	return f.syncFolder()
 }
 
-// index notes where the records of all lanes are but of those that are open. It returns
+// index notes where the records of all lanes are but of those that are to stay. It returns
 // what is to be put back.
-func (t *Taken) index(ctx context.Context, open map[Lane]struct{}) (back []Entry, err error) {
+func (t *Taken) index(ctx context.Context, open inUse) (back []Entry, err error) {
 	for l, err := range readLines(t.path, false) { // nothing is done yet
 		var e Entry
 		if err == nil {
@@ -183,11 +194,15 @@ func (t *Taken) index(ctx context.Context, open map[Lane]struct{}) (back []Entry
 			return nil, fmt.Errorf("take the dead letters: %w", err)
 		}
 		lane, err := laneIn(l.text)
-		switch _, is := open[lane]; {
+		switch stays, full := open.has(lane); {
 		case err != nil:
 			t.bad.add(fmt.Errorf("%q, line %d is no dead letter: %w", t.path, l.number, err))
+			e.junk = true
 			back = append(back, e)
-		case is:
+		case stays:
+			if full {
+				t.full[lane.Sink]++
+			}
 			back = append(back, e)
 		default:
 			t.lanes[lane] = append(t.lanes[lane], e)

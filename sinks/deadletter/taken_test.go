@@ -267,10 +267,10 @@ func TestTakesAreBounded(t *testing.T) {
 	f := mustOpen(t, path)
 	var open []*Taken
 	for i := range mostTaken {
-		writeOf(t, f, "x", fmt.Sprintf("c%d/a", i))
+		writeOf(t, f, fmt.Sprint("x", i/mostOfSink), fmt.Sprintf("c%d/a", i))
 		open = append(open, mustTake(t, f))
 	}
-	writeOf(t, f, "x", "more/a")
+	writeOf(t, f, "y", "more/a")
 	if taken, err := f.Take(t.Context()); taken != nil || err == nil || !strings.Contains(err.Error(), "wait") {
 		t.Errorf("%v, %v", taken, err)
 	}
@@ -282,6 +282,93 @@ func TestTakesAreBounded(t *testing.T) {
 	}
 	if err := finish(mustTake(t, f), keepNone); err != nil {
 		t.Error(err)
+	}
+}
+
+// A sink that takes nothing leaves names for the retries of others, however often it is tried.
+func TestASinkLeavesNamesForOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dead")
+	f := mustOpen(t, path)
+	var open []*Taken
+	for i := range mostOfSink {
+		writeOf(t, f, "down", fmt.Sprintf("c%d/a", i))
+		open = append(open, mustTake(t, f))
+	}
+	writeOf(t, f, "down", "more/b", "other/c")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := f.Take(t.Context()); taken != nil || err == nil || !strings.Contains(err.Error(), `8 earlier retries of sink "down" go on; wait`) {
+		t.Errorf("%v, %v", taken, err)
+	}
+	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the file was copied although nothing was to be taken: %v", err)
+	}
+	writeOf(t, f, "well", "more/d")
+	taken := mustTake(t, f)
+	wantNames(t, taken, Lane{"well", "more"}, "d")
+	if full := taken.Full(); len(taken.Lanes()) != 1 || len(full) != 1 || full[errFull("down").Error()] != 2 {
+		t.Errorf("lanes %v, full %v", taken.Lanes(), full)
+	}
+	holds(t, path, "b c")
+	if err := errors.Join(finish(taken, keepNone), finish(open[3], keepNone)); err != nil {
+		t.Fatal(err)
+	}
+	taken = mustTake(t, f)
+	wantNames(t, taken, Lane{"down", "more"}, "b")
+	if full := taken.Full(); len(full) != 0 {
+		t.Errorf("full %v", full)
+	}
+	for _, taken := range append(open, taken) {
+		if err := finish(taken, keepNone); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The program ends at any instant between the renaming of the file and the end of what is put
+// back first: lines that are no records are left, whatever they begin with.
+func TestWhatIsNoRecordOutlivesACrash(t *testing.T) {
+	const junk = "by hand\n\x18 also by hand\n\x18{}\n{}\n"
+	for _, marked := range []int{0, 1, 2, 3, 4} {
+		path := filepath.Join(t.TempDir(), "dead")
+		f := mustOpen(t, path)
+		mustWrite(t, f, "a")
+		record, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		backwards := strings.Replace(string(record), recordStart, `  {"attempts":7,"time":"`, 1) // is a record, too
+		if err := os.WriteFile(path+Suffix, []byte(junk+string(record)+backwards), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := &Taken{file: f, path: path + Suffix}
+		if before.f, err = os.OpenFile(before.path, os.O_RDWR, 0); err != nil {
+			t.Fatal(err)
+		}
+		lines, err := before.lines(t.Context())
+		if err != nil || len(lines) != 6 {
+			t.Fatalf("%d lines, %v", len(lines), err)
+		}
+		var back []byte // what was put back
+		for _, e := range lines[:marked] {
+			if back, err = before.text(back, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, e := range append(lines[:marked:marked], lines[4:]...) {
+			err = errors.Join(err, before.mark(e))
+		}
+		if err = errors.Join(err, before.f.Close(), os.WriteFile(path, back, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if err := finish(mustTake(t, f), keepNone); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != junk || len(Files(path)) != 1 {
+			t.Errorf("%d marked: %q is left in %q, %v; want %q", marked, got, Files(path), err, junk)
+		}
 	}
 }
 

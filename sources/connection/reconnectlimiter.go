@@ -12,10 +12,11 @@ import (
 // hub's own network did, from dialing at once again and again: their first
 // delays are short, so backoff alone spreads them only after some minutes. It is
 // one line for all, in which each member stands with its next dial, be that a
-// probe or a reachability probe. It lets a fifth more through than backoff makes in
-// the long run, when each member draws its delays from zero to ReconnectMax: at
-// the default of a minute, a twenty-fifth of the fleet per second, and a hundredth
-// at once. Members of a fleet of 200, or 200 that are down, hardly ever wait for it.
+// probe or a reachability probe. No second sees more than a twentieth of a fleet of
+// 1,000 dial, at the default ReconnectMax of a minute: so the whole fleet takes 20 s
+// to be dialed once, and that is half as much again as what backoff makes in the long
+// run, when each member draws its delays from zero to ReconnectMax. Up to 250 members
+// that are down wait no longer for the line than for their next reachability probe.
 // Only the retries of failed probes are limited: a member that fails for the first
 // time is probed at once, and one that fails while the whole fleet is down stands
 // in line with it; so is, in the same place, one whose reachability probe is
@@ -24,7 +25,7 @@ import (
 // Its methods may be called by any number of goroutines at once. A nil
 // ReconnectLimiter limits nothing.
 type ReconnectLimiter struct {
-	perMember float64 // retries per second
+	perMember float64 // dials per second
 
 	mu      sync.Mutex
 	members int
@@ -33,14 +34,13 @@ type ReconnectLimiter struct {
 }
 
 const (
-	reconnectHeadroom = 1.2
-	// leastReconnects is how many retries per second harm nobody, and leastBurst how
-	// many at once. It has room for 200 members that are asked every 5 s whether
-	// they answer.
-	leastReconnects = 40
-	leastBurst      = 10
-	// membersPerBurst is the members of which one more may retry at once.
-	membersPerBurst = 100
+	// shareDialing is the share of a fleet that may dial per second, if ReconnectMax is
+	// the default; else it is in proportion. Backoff alone makes a thirtieth.
+	shareDialing = 1. / 20
+	// leastDialing is how many members may dial per second in any fleet: as many as of
+	// 1,000 members. One that is back makes two dials, so that these are no more than
+	// mostReaches.
+	leastDialing = 50
 	// mostReaches is how many reachability probes are made per second at most.
 	mostReaches = 100
 )
@@ -49,15 +49,16 @@ const (
 // DefaultReconnectMax.
 func NewReconnectLimiter(reconnectMax time.Duration) *ReconnectLimiter {
 	p := &ReconnectLimiter{
-		perMember: reconnectHeadroom * 2 / cmp.Or(reconnectMax, DefaultReconnectMax).Seconds(),
-		reaches:   rate.NewLimiter(mostReaches-leastBurst, leastBurst),
+		perMember: shareDialing * float64(DefaultReconnectMax) / float64(cmp.Or(reconnectMax, DefaultReconnectMax)),
+		reaches:   rate.NewLimiter(mostReaches-1, 1),
 	}
-	p.limiter = rate.NewLimiter(p.rates())
+	p.limiter = rate.NewLimiter(p.rate(), 1)
 	return p
 }
 
-func (p *ReconnectLimiter) rates() (perSecond rate.Limit, burst int) {
-	return rate.Limit(max(leastReconnects, p.perMember*float64(p.members))), max(leastBurst, p.members/membersPerBurst)
+// rate leaves room for the burst of one, which a second may have beside.
+func (p *ReconnectLimiter) rate() rate.Limit {
+	return rate.Limit(max(leastDialing, p.perMember*float64(p.members)) - 1)
 }
 
 // Join counts n more members; fewer, if it is negative.
@@ -68,10 +69,7 @@ func (p *ReconnectLimiter) Join(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.members += n
-	now := time.Now()
-	perSecond, burst := p.rates()
-	p.limiter.SetLimitAt(now, perSecond)
-	p.limiter.SetBurstAt(now, burst)
+	p.limiter.SetLimitAt(time.Now(), p.rate())
 }
 
 // Wait takes a place in the line of those who retry, and returns for how long

@@ -38,6 +38,9 @@ func (a *attempt) read(ctx context.Context, body io.Reader, snapshot bool) error
 			return nil
 		}
 		if err != nil {
+			// If it was cut, a probe finds out at once whether the member is away. The next request
+			// might hang for long, also when it is back.
+			a.report(ctx, err)
 			return err
 		}
 		now := time.Now()

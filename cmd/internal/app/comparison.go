@@ -271,7 +271,7 @@ func (c *comparison) differences(ctx context.Context, cluster, resource string, 
 			told.Message = "the route does not select it"
 		case c.p.dead != nil && i < mostDiffLetters && d.Member != (compare.State{}) && d.Acked() == d.Member:
 			key := pipeline.Key{Cluster: cluster, Resource: resource, Namespace: d.Namespace, Name: d.Name}
-			if letter, ok := c.p.letters(ctx, key)[c.route.name]; ok && letter.Event.UID() == d.Member.UID && letter.Event.ResourceVersion == d.Member.Version {
+			if letter, ok := c.p.letters(ctx, key, c.route.name)[c.route.name]; ok && letter.Event.UID() == d.Member.UID && letter.Event.ResourceVersion == d.Member.Version {
 				told.Verdict, told.Message = verdictDeadLettered, "the sink has refused it for good: "+letter.Reason
 			}
 		}

@@ -177,14 +177,14 @@ func (d *deadLetters) begin(ctx context.Context, to resender, room *room) *resen
 
 // work sends what was taken, and returns when it is known what became of it, or ctx ends.
 func (d *deadLetters) work(ctx context.Context, r *resending) {
-	d.count(letterCounts{kept: r.bad})
+	d.count(letterCounts{kept: r.left})
 	var wg sync.WaitGroup
 	for of, l := range r.lanes {
 		wg.Go(func() {
 			if err := l.run(ctx); r.fail(err) {
 				d.log.Error(err, "Could not put dead letters back; the next retry begins with them", "sink", of.Sink, "cluster", of.Cluster)
 			}
-			_, counts := l.look()
+			_, counts := l.look(new(int)) // it has ended
 			d.count(counts)
 			d.mu.Lock()
 			defer d.mu.Unlock()

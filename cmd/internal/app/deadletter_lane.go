@@ -223,11 +223,19 @@ func (l *letterLane) refused(key letterKey) {
 	}
 }
 
-// look returns how many letters there are, and what became of them.
-func (l *letterLane) look() (n int, counts letterCounts) {
+// look returns how many letters there are, and what became of them. Of those that are under way
+// it asks about no more names than limit, any of them, and takes these off it: the others count
+// as under way.
+func (l *letterLane) look(limit *int) (n int, counts letterCounts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.settleAllLocked()
+	for key := range l.sent { // begins anywhere
+		if *limit <= 0 {
+			break
+		}
+		*limit--
+		l.settleLocked(key)
+	}
 	return l.n, l.counts
 }
 

@@ -33,8 +33,13 @@ type waitingLane struct {
 	Waiting int    `json:"waiting"`
 }
 
-// mostLanesTold bounds how many lanes an answer has.
-const mostLanesTold = 10
+// mostLanesTold bounds how many lanes an answer has, and mostAsked about how many names it asks
+// whether what was sent of them is accepted. If more are under way, some that are accepted may
+// be told as under way by one answer, and not by a later one.
+const (
+	mostLanesTold = 10
+	mostAsked     = 10_000
+)
 
 // The values of resendingStatus.State.
 const (
@@ -87,14 +92,16 @@ func (o *order) wait(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
+// status takes no longer for more letters that are under way, see mostAsked.
 func (o *order) status() resendingStatus {
+	limit := mostAsked
 	s := resendingStatus{State: goingOn, Reasons: map[string]int{}}
 	if isOpen(o.began) {
 		return s
 	}
 	s.State = isDone
 	for _, r := range o.joins() {
-		r.addTo(&s)
+		r.addTo(&s, &limit)
 	}
 	if o.err != nil {
 		s.Error = o.err.Error()
@@ -106,7 +113,7 @@ func (o *order) status() resendingStatus {
 		var earlier resendingStatus
 		earlier.Reasons = map[string]int{}
 		for _, r := range o.under {
-			r.addTo(&earlier)
+			r.addTo(&earlier, &limit)
 		}
 		s.Earlier, s.Lanes = earlier.Waiting, append(s.Lanes, earlier.Lanes...)
 	}

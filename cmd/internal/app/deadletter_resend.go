@@ -17,7 +17,7 @@ type resending struct {
 	room   *room
 
 	mu      sync.Mutex // after that of a lane
-	bad     int        // lines that are no records, and in the file again
+	left    int        // lines that are in the file again: no records, or not to be sent now
 	reasons map[string]int
 	err     error // the first one
 }
@@ -35,12 +35,16 @@ func newResending(taken *deadletter.Taken, to resender, ghosts *notedGhosts, roo
 		r.lanes[of] = newLetterLane(r, of, all)
 	}
 	bad, told := taken.Bad()
-	r.bad = bad
+	r.left = bad
 	for _, why := range told {
 		r.reason(why)
 	}
 	if more := bad - len(told); more > 0 {
 		r.reasons[otherReasons] += more
+	}
+	for why, n := range taken.Full() {
+		r.left += n
+		r.reasons[why] = n
 	}
 	return r
 }
@@ -76,13 +80,13 @@ func (r *resending) forgive() {
 	r.err = nil
 }
 
-// addTo adds what became of its letters so far, and which lanes it waits for.
-func (r *resending) addTo(s *resendingStatus) {
+// addTo adds what became of its letters so far, and which lanes it waits for. See look for limit.
+func (r *resending) addTo(s *resendingStatus, limit *int) {
 	if isOpen(r.done) {
 		s.State = goingOn // asked before the lanes: what ends now is told next time
 	}
 	for of, l := range r.lanes {
-		n, c := l.look()
+		n, c := l.look(limit)
 		s.Records += n
 		s.Delivered += c.delivered
 		s.RefusedAgain += c.refusedAgain
@@ -95,8 +99,8 @@ func (r *resending) addTo(s *resendingStatus) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.Records += r.bad
-	s.Kept += r.bad
+	s.Records += r.left
+	s.Kept += r.left
 	for reason, n := range r.reasons {
 		if _, known := s.Reasons[reason]; !known && len(s.Reasons) > maxReasons {
 			reason = otherReasons

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -72,6 +73,31 @@ func TestASinkThatIsDownHoldsUpNoOtherRetry(t *testing.T) {
 	l.wait(last)
 	l.wantStatus(last, resendingStatus{State: isDone, Records: 1, Delivered: 1})
 	l.holds("")
+}
+
+// However many retries a sink that takes nothing has under way, one of another sink begins. What
+// is left of the first one is told.
+func TestManyRetriesOfASinkThatIsDown(t *testing.T) {
+	l := newLetters(t)
+	l.offerOf = func(cluster, _ string) {
+		if cluster != "alpha" {
+			<-l.t.Context().Done() // no room
+		}
+	}
+	l.sink = "down"
+	for i := range 100 {
+		l.deadLetterOf(fmt.Sprint("c", i), "a", "7")
+		<-l.dead.resend().began
+	}
+	l.sink = "fussy"
+	l.refuse("b")
+	o := l.dead.resend()
+	l.ack(<-l.sent, "b")
+	l.wait(o)
+	s := o.status()
+	if want := map[string]int{`8 earlier retries of sink "down" go on; wait until one of them has ended`: 92}; s.State != isDone || s.Delivered != 1 || !maps.Equal(s.Reasons, want) {
+		t.Errorf("%+v", s)
+	}
 }
 
 // What a lane has kept is sent by the next retry, although others of its own go on.

@@ -182,7 +182,11 @@ func (p *program) judge(ctx context.Context, e *engine, x *api.Explanation, foun
 			inStore = k
 		}
 	}
-	letters := sync.OnceValue(func() map[string]deadletter.Record { return p.letters(ctx, key) })
+	var sinks []string
+	for _, r := range e.routes {
+		sinks = append(sinks, r.name)
+	}
+	letters := sync.OnceValue(func() map[string]deadletter.Record { return p.letters(ctx, key, sinks...) })
 	for i, r := range e.routes {
 		f := &facts{now: time.Now(), found: found, route: found.Routes[i], sink: r.batcher.Status(), ledger: stored, cluster: inStore}
 		f.ledger.Healthy = f.ledger.Healthy || !isStored
@@ -233,9 +237,10 @@ func pausedFor(pauses []api.Pause, route string, key pipeline.Key, found *source
 	return nil
 }
 
-// letters returns the newest dead letters of an object, by sink.
-func (p *program) letters(ctx context.Context, key pipeline.Key) map[string]deadletter.Record {
-	last, err := p.dead.file.Last(ctx, key)
+// letters returns the newest dead letters of an object of some sinks, by sink: those found until
+// ctx ends.
+func (p *program) letters(ctx context.Context, key pipeline.Key, sinks ...string) map[string]deadletter.Record {
+	last, err := p.dead.file.Last(ctx, key, sinks...)
 	if err != nil {
 		p.log.V(1).Info("Could not search the dead letters", "reason", err.Error())
 	}
