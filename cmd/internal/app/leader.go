@@ -129,7 +129,7 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 		Log:       p.log.WithName("lock"),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--leader-elect-lock %s: %w", s.lock.Identity, err)
+		return nil, fmt.Errorf("--leader-elect-lock %s %w", spec.Before(s.lock.Identity), err)
 	}
 	return election.New(s.LeaderElection, p.leaderMetrics.observe(p.lock), p.log)
 }

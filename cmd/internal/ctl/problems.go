@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // problemsOf returns what is wrong with the program apart from clusters that are not live,
@@ -48,18 +49,18 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 		}
 	}
 	if l := s.Ledger; !l.Healthy {
-		add("ledger %s: for %s%s: %s", l.Path, ago(l.Since, now), tries(l.Attempts, l.NextRetry, now), l.LastError)
+		add("ledger %s for %s%s: %s", spec.Before(l.Path), ago(l.Since, now), tries(l.Attempts, l.NextRetry, now), l.LastError)
 	}
 	for _, k := range s.Sinks {
 		if k.LastError != "" || !k.Healthy && len(k.Refused) == 0 {
-			add("sink %s: for %s%s: %s", k.Name, ago(k.Since, now), tries(k.Attempts, k.NextRetry, now), k.LastError)
+			add("sink %s for %s%s: %s", spec.Before(k.Name), ago(k.Since, now), tries(k.Attempts, k.NextRetry, now), k.LastError)
 		}
 		for _, r := range k.Refused {
-			add("sink %s: refuses %d changes of %s for %s: %s", k.Name, r.Changes, r.Cluster, ago(r.Since, now), r.Reason)
+			add("sink %s refuses %d changes of %s for %s: %s", spec.Before(k.Name), r.Changes, r.Cluster, ago(r.Since, now), r.Reason)
 		}
 	}
 	for _, f := range filterErrors(s, now) {
-		add("sink %s: expressions could not be evaluated on %d states, which are delivered all the same; in %s: %s", f.route, f.count, f.cluster, f.last)
+		add("sink %s expressions could not be evaluated on %d states, which are delivered all the same; in %s: %s", spec.Before(f.route), f.count, f.cluster, f.last)
 	}
 	for _, p := range s.Problems {
 		of := p.Source

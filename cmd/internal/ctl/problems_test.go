@@ -33,10 +33,10 @@ func TestProblems(t *testing.T) {
 		},
 		"sinks": {
 			api.Status{Ledger: healthy, Sinks: []api.Sink{
-				{Name: "down", Status: batch.Status{Since: before, LastError: "refused\x1b[2J"}},
+				{Name: "stdout:", Status: batch.Status{Since: before, LastError: "refused\x1b[2J"}},
 				{Name: "picky", Refused: []stage.Refused{{Cluster: "edge", Changes: 2, Since: before, Reason: "too large"}}},
 			}},
-			[]string{"sink down: for 1m30s: refused [2J", "sink picky: refuses 2 changes of edge for 1m30s: too large"},
+			[]string{"sink stdout: for 1m30s: refused [2J", "sink picky: refuses 2 changes of edge for 1m30s: too large"},
 		},
 		"election": {
 			api.Status{Ledger: healthy, Election: &api.Election{Role: "follower", Lock: "lease:a/b"}},
