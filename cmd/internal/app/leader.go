@@ -215,6 +215,10 @@ func (p *program) electionStatus() *api.Election {
 	if e.Leading {
 		s.Role = "leader"
 	}
+	s.UnrenewedSince, s.EndsAt = e.Unrenewed, e.Ends
+	if e.Lost != nil {
+		s.Lost = e.Lost.Error()
+	}
 	if what := p.waitsFor.Load(); what != nil {
 		s.WaitsFor = *what
 	}

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,8 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 			add("election: %s leads, and waits for the process that led before to let go of %s", e.Identity, e.WaitsFor)
 		case e.Role != "leader":
 			add("election: %s", e.Following())
+		case !e.UnrenewedSince.IsZero():
+			add("election: the lock %s %s: %s", e.Lock, e.Unrenewed(now), cmp.Or(e.LastError, "no answer yet"))
 		case e.LastError != "":
 			add("election: the lock %s: %s", e.Lock, e.LastError)
 		}

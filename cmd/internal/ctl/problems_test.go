@@ -42,6 +42,18 @@ func TestProblems(t *testing.T) {
 			api.Status{Ledger: healthy, Election: &api.Election{Role: "follower", Lock: "lease:a/b"}},
 			[]string{"election: follower, no leader is known; the lock is lease:a/b"},
 		},
+		"unrenewed": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Lock: "lease:a/b", UnrenewedSince: now.Add(-4 * time.Second), EndsAt: now.Add(6 * time.Second), LastError: "no route"}},
+			[]string{"election: the lock lease:a/b has not been renewed since 03:04:01 UTC, for 4s; this process stops delivering at 03:04:11 UTC, in 6s, unless it can renew it before: no route"},
+		},
+		"late": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Lock: "l", UnrenewedSince: now.Add(-11 * time.Second), EndsAt: now.Add(-time.Second)}},
+			[]string{"election: the lock l has not been renewed since 03:03:54 UTC, for 11s; this process stops delivering at 03:04:04 UTC, in 0s, unless it can renew it before: no answer yet"},
+		},
+		"lost": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "follower", Lock: "l", Lost: "it was not renewed", LastError: "no route"}},
+			[]string{"election: follower, which has led, and ends: it was not renewed"},
+		},
 		"refused": {
 			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Identity: "a", Refused: "a lower term"}},
 			[]string{"election: the ledger refuses a: a lower term"},
