@@ -27,7 +27,7 @@ func processAlerts() []Alert {
 			Name: "FairleadNoLeader", For: "2m", Severity: Critical,
 			Expr:        `sum ` + by() + ` (fairlead_leader) == 0`,
 			Summary:     `Fairlead runs, and none of its processes delivers.`,
-			Description: `All processes wait for the lock of the leader election, or the ledger refuses the one that has it. Nothing is delivered.`,
+			Description: `All processes wait for the lock of the leader election, or the one that has it does not deliver: the ledger refuses it, it waits until the process of before lets go of a file, or its settings take long to change.`,
 		},
 		{
 			Name: "FairleadMemoryBudget", For: "15m", Severity: Warning,
@@ -47,6 +47,13 @@ func processAlerts() []Alert {
 			Expr:        `max ` + by("source") + ` (fairlead_fleet_problems) > 0`,
 			Summary:     `{{ $value }} descriptions of clusters in {{ $labels.source }} cannot be used.`,
 			Description: `For 15 minutes Fairlead has not been able to use what is there, or to read it. It does not connect to these clusters, or connects as before.`,
+		},
+		{
+			// Where a source cannot be read, the alert above says so.
+			Name: "FairleadNoClusters", For: "15m", Severity: Warning,
+			Expr:        `max ` + by() + ` (fairlead_fleet_members) == 0 unless max ` + by() + ` (fairlead_fleet_problems) > 0`,
+			Summary:     `Fairlead runs, and no cluster is described.`,
+			Description: `For 15 minutes --clusters has described no cluster, and has been read without an error. Nothing is delivered. A selector or a folder may be another one than is meant.`,
 		},
 		{
 			Name: "FairleadConfigInvalid", For: "10m", Severity: Warning,

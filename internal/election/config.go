@@ -21,6 +21,13 @@ type Timing struct {
 	RetryPeriod time.Duration
 }
 
+// late is the age of a renewal at which the next one is overdue: half way from the time
+// that is usual to the renew deadline.
+func (t Timing) late() time.Duration {
+	usual := time.Duration(jitter * float64(t.RetryPeriod))
+	return usual + (t.RenewDeadline-usual)/2
+}
+
 // Validate reports everything that does not fit together.
 func (t Timing) Validate() error {
 	var errs []error

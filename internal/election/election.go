@@ -192,18 +192,24 @@ type Status struct {
 	// changed since; zero: one does, or this process has not seen one that did.
 	Unsettled time.Time
 	LastError string // of the last call to the lock; empty if it went well
+	// Unrenewed is when this process, which leads, last renewed the lease, and Ends when it
+	// stops leading unless it renews it before. Both are zero while it renews it in time.
+	Unrenewed, Ends time.Time
+	// Lost is why this process, which has led, does so no more; nil: it leads, or has not led.
+	Lost error
 }
 
 // Status tells where the election stands.
 func (e *Election) Status() Status {
-	s := Status{Identity: e.lock.Identity(), Leading: e.fence.held()}
+	s, now := Status{Identity: e.lock.Identity(), Leading: e.fence.held(), Lost: e.fence.why()}, time.Now()
 	e.lock.mu.Lock()
-	defer e.lock.mu.Unlock()
-	x := &e.lock.tenure
-	s.Leader, s.Since, s.Unsettled = printable(x.holder), x.since, x.unsettled(time.Now())
+	x, failed := &e.lock.tenure, e.lock.failed
+	s.Leader, s.Since, s.Unsettled = printable(x.holder), x.since, x.unsettled(now)
 	s.Renewed, s.Token = e.lock.renewed, e.lock.token
-	if err := e.lock.failed; err != nil {
-		s.LastError = err.Error()
+	e.lock.mu.Unlock()
+	if failed != nil {
+		s.LastError = failed.Error()
 	}
+	s.Unrenewed, s.Ends = e.fence.unrenewed(now, failed != nil)
 	return s
 }

@@ -87,6 +87,24 @@ func (f *fence) held() bool {
 	return !f.renewed.IsZero() && f.lost == nil
 }
 
+// unrenewed returns when the last renewal was, and when the term ends without another one,
+// if renewals fail or the next one is overdue; else, and without a term, both are zero.
+func (f *fence) unrenewed(now time.Time, fail bool) (last, ends time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.renewed.IsZero() || f.lost != nil || !fail && age(f.renewed, now) < f.timing.late() {
+		return time.Time{}, time.Time{}
+	}
+	return f.renewed.Round(0), f.renewed.Round(0).Add(f.timing.RenewDeadline)
+}
+
+// why returns why the term was lost; nil: it was not, or there was none.
+func (f *fence) why() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost
+}
+
 // lose ends the term, if there is one.
 func (f *fence) lose(why error) {
 	f.mu.Lock()

@@ -44,10 +44,13 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 		// within one, others would see the first, while its holder relies on the last.
 		raw = strconv.AppendInt(raw, record.RenewTime.UnixMicro(), 10)
 	}
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
 		l.saw("", time.Time{})
 		l.report(ctx, nil)
-	} else {
+	case err == nil && record.HolderIdentity == l.Identity():
+		// It is renewed next, and whether that goes well is what matters.
+	default:
 		l.report(ctx, err)
 	}
 	return record, raw, err

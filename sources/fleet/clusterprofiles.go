@@ -136,7 +136,7 @@ func (s *profilesScanner) Follow(ctx context.Context, env Env, changed func()) e
 			return w, err
 		},
 	}
-	return s.informer.run(ctx, lw, client, &unstructured.Unstructured{}, trimProfile, changed)
+	return s.informer.run(ctx, env.Hub, lw, client, &unstructured.Unstructured{}, trimProfile, changed)
 }
 
 // trimProfile keeps what is read of a profile: of the status, which may list many

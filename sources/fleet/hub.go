@@ -18,7 +18,8 @@ func LoadHub(path string) (*rest.Config, error) {
 	if i := slices.IndexFunc(found, func(fd Description) bool { return fd.Err == nil && fd.Member != nil }); i >= 0 {
 		return found[i].Member.REST, nil
 	}
-	errs := []error{errors.New("the hub is not described; see --hub-kubeconfig")}
+	errs := []error{errors.New("the hub is not described: give --hub-kubeconfig a file whose current context is the hub, or name such a file in KUBECONFIG, " +
+		"or run this in a Pod of the hub with a service account")}
 	for _, fd := range found {
 		errs = append(errs, Problem{Source: fd.Source, Context: fd.Context, Err: fd.Err})
 	}

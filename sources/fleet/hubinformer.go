@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
@@ -36,12 +37,18 @@ type hubInformer struct {
 	mu       sync.Mutex
 	informer cache.SharedIndexInformer // nil before run
 	err      error                     // of the last request; nil if it was answered
-	within   time.Duration             // zero: hubAnswersWithin
+	silent   bool                      // the hub has stopped answering
+
+	within, every time.Duration // zero: hubAnswersWithin and hubVersionWithin; hubAskedEvery
 }
 
 // run fills it until ctx ends, and joins what it started. changed is called
 // after each change, also of whether the hub answers; it must not block.
-func (f *hubInformer) run(ctx context.Context, lw *cache.ListWatch, client any, example runtime.Object, transform cache.TransformFunc, changed func()) error {
+func (f *hubInformer) run(ctx context.Context, hub *rest.Config, lw *cache.ListWatch, client any, example runtime.Object, transform cache.TransformFunc, changed func()) error {
+	ask, err := hubVersion(hub)
+	if err != nil {
+		return err
+	}
 	// No resync: what is known does not change by being told again.
 	informer := cache.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(f.observe(lw, changed), client), example, 0, cache.Indexers{})
 	if err := errors.Join(
@@ -70,6 +77,7 @@ func (f *hubInformer) run(ctx context.Context, lw *cache.ListWatch, client any, 
 		case <-ctx.Done():
 		case <-registration.HasSyncedChecker().Done():
 			changed() // there may be nothing to be told of
+			f.listen(ctx, ask, changed)
 		}
 	})
 	informer.RunWithContext(ctx)
@@ -133,6 +141,9 @@ func (w *boundedWatch) Stop() {
 func (f *hubInformer) look() ([]metav1.Object, error) {
 	f.mu.Lock()
 	informer, err := f.informer, f.err
+	if f.silent {
+		err = f.reason(context.DeadlineExceeded)
+	}
 	f.mu.Unlock()
 	if informer == nil || !informer.HasSynced() {
 		return nil, err

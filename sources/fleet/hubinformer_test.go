@@ -82,7 +82,8 @@ func TestReasonsStayTheSame(t *testing.T) {
 }
 
 // TestAHubThatStopsAnswering: a request that gets no answer ends, and is made again, whatever
-// the hub has said before.
+// the hub has said before. That it answers no more is known while its watch stays open, which
+// tells nothing of that.
 func TestAHubThatStopsAnswering(t *testing.T) {
 	const refusing, silent, well = 0, 1, 2
 	var now atomic.Int32
@@ -109,7 +110,7 @@ func TestAHubThatStopsAnswering(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := providers[0].NewScanner().(*secretsScanner)
-	s.informer.within = 200 * time.Millisecond
+	s.informer.within, s.informer.every = 200*time.Millisecond, 10*time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	changed, ended := make(chan struct{}, 1), make(chan error, 1)
@@ -131,6 +132,9 @@ func TestAHubThatStopsAnswering(t *testing.T) {
 		{refusing, "ServiceUnavailable", false},
 		{silent, "no answer in time", false},
 		{well, "", true},
+		{silent, "the hub cannot be reached; the clusters known so far stay: no answer in time", true},
+		{well, "", true},
+		{refusing, "", true}, // it answers
 	} {
 		now.Store(step.is)
 		for {

@@ -81,7 +81,7 @@ func (s *secretsScanner) Follow(ctx context.Context, env Env, changed func()) er
 			return secrets.Watch(ctx, o)
 		},
 	}
-	return s.informer.run(ctx, lw, client, &corev1.Secret{}, s.provider.trim, changed)
+	return s.informer.run(ctx, env.Hub, lw, client, &corev1.Secret{}, s.provider.trim, changed)
 }
 
 // trim drops what is not needed of a Secret before it is kept.

@@ -164,6 +164,11 @@ type Election struct {
 	WaitsFor       string    `json:"waitsFor,omitempty"`      // a leader that does not deliver yet
 	Refused        string    `json:"refused,omitempty"`       // why the ledger does not accept a leader
 	LastError      string    `json:"lastError,omitempty"`
+	// UnrenewedSince is when this leader last renewed the lock, if it cannot renew it or is
+	// late to, and EndsAt when it stops leading then; zero: it renews it in time.
+	UnrenewedSince time.Time `json:"unrenewedSince,omitzero"`
+	EndsAt         time.Time `json:"endsAt,omitzero"`
+	Lost           string    `json:"lost,omitempty"` // why this process, which has led, does so no more; it ends
 }
 
 // Config is what /clusters says about the configuration file.

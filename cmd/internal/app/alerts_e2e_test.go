@@ -2,10 +2,12 @@ package app
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger/bolt"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
 )
 
@@ -19,6 +21,8 @@ type faultOfAlert struct {
 
 var faultsOfAlerts = map[string]faultOfAlert{
 	"all processes end":                      {want: []string{"FairleadDown"}, happens: alertOnEnd},
+	"the one that led before does not end":   {want: []string{"FairleadNoLeader"}, happens: alertOnHeldLedger},
+	"a folder is empty":                      {want: []string{"FairleadNoClusters"}, happens: alertOnNoClusters},
 	"the hub does not answer":                {want: []string{"FairleadNoLeader"}, happens: alertOnNoLock},
 	"a member is cut off":                    {want: []string{"FairleadClusterNotLive"}, happens: alertOnCut},
 	"a resource may not be read":             {want: []string{"FairleadClusterStale"}, happens: alertOnForbidden},
@@ -108,5 +112,25 @@ func alertOnNoLock(t *testing.T, env *testenv.Env) (*story, time.Time) {
 	stand.line.Cut()
 	r := start(t, append([]string{"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("beta")), "--watch=configmaps", "--leader-elect"}, stand.leader...)...)
 	s := r.scrape()
+	return continued(s, s), s.at
+}
+
+func alertOnHeldLedger(t *testing.T, env *testenv.Env) (*story, time.Time) {
+	held := filepath.Join(t.TempDir(), "ledger")
+	store := must(bolt.Open(held))(t)
+	t.Cleanup(func() { _ = store.Close() })
+	stand := leaseStand(t, env.Cluster("alpha"), env.Cluster("alpha").NewNamespace(t))
+	r := start(t, append([]string{"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("beta")), "--watch=configmaps", "--leader-elect", "--ledger=" + held}, stand.leader...)...)
+	r.await("it leads, and waits for the ledger", func() bool { return r.program.waitsFor.Load() != nil })
+	s := r.scrape()
+	return continued(s, s), s.at
+}
+
+func alertOnNoClusters(t *testing.T, _ *testenv.Env) (*story, time.Time) {
+	r := start(t, "--clusters=dir:"+t.TempDir(), "--watch=configmaps")
+	s := r.awaitScrape("the fleet is known", func(s *scrape) bool {
+		_, told := s.values["fairlead_fleet_members{}"]
+		return told
+	})
 	return continued(s, s), s.at
 }

@@ -339,6 +339,9 @@ func TestReloadWhileALeaderWaits(t *testing.T) {
 	r := startChanging(t, o, "watches: [pods]\nroutes: ['held:']\nclusterSnapshotQps: 5\n", "--leader-elect", "--leader-elect-lock=memory:", "--leader-election-retry-period=10ms")
 	waits := func() bool { return r.program.waitsFor.Load() != nil }
 	r.await("it waits", waits)
+	if n := r.scrape().total("fairlead_leader", ""); n != 0 {
+		t.Errorf("it delivers nothing, and fairlead_leader is %v", n)
+	}
 	if s := r.reload("watches: [pods]\nroutes: ['held:']\nclusterSnapshotQps: 6\n"); s.Error != "" || r.program.limiter.now().snapshot.QPS != 6 {
 		t.Errorf("other limits: %+v, %v", s, r.program.limiter.now())
 	}

@@ -43,8 +43,11 @@ func TestCommandsNameTheCause(t *testing.T) {
 			}
 			r := startWith(t, s.options, newRecorder(), append(flags, "--admin-bind-address=127.0.0.1:0", "--drain-timeout=1s")...)
 			if f.then != nil {
-				if r.program.election == nil {
-					r.await("the streams are live", func() bool { return r.streamsLive("alpha") })
+				if r.program.election == nil || f.leads {
+					r.await("the streams are live", func() bool {
+						all := r.program.status(time.Now()).Clusters
+						return len(all) > 0 && !slices.ContainsFunc(all, func(c api.Cluster) bool { return !r.streamsLive(c.Name) })
+					})
 				} else {
 					r.await("it follows", func() bool { return r.program.electionStatus().Leader != "" })
 				}

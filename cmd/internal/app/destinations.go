@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -66,7 +67,7 @@ func (p *program) openDestination(ctx context.Context, w wanted) (*destination, 
 	d := &destination{wanted: w, log: p.log.WithValues("sink", w.name), registry: newShownRegistry()}
 	to, err := w.spec.Open(ctx, sinks.Env{Log: d.log, UserAgent: w.userAgent, Stdout: p.stdout, Registerer: d.registry})
 	if err != nil {
-		return nil, fmt.Errorf("--sink %s: %w", w.name, err)
+		return nil, fmt.Errorf("--sink %s %w", spec.Before(w.name), err)
 	}
 	d.to = to
 	return d, nil
@@ -97,7 +98,7 @@ func (p *program) openAll(ctx context.Context, s *settings) (destinations, error
 func (d *destination) show(p *program) error {
 	in := prometheus.WrapRegistererWith(prometheus.Labels{"sink": d.name}, newRegistry(p.registerer))
 	if err := d.registry.show(in); err != nil {
-		return fmt.Errorf("--sink %s: register metrics: %w", d.name, err)
+		return fmt.Errorf("--sink %s register metrics: %w", spec.Before(d.name), err)
 	}
 	return nil
 }

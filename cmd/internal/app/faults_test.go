@@ -33,6 +33,7 @@ import (
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/internal/testenv"
+	"github.com/fairlead-dev/fairlead/sources/fleet"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
@@ -53,6 +54,7 @@ type fault struct {
 	also          []string // other codes that may be found
 	pre           bool     // the cause is found before the program runs, too
 	info          bool     // it is no error and no warning
+	leads         bool     // the program leads, and is asked before its term ends
 	volume        bool     // where a volume can be had, the ledger is on a real one, which is full
 	// object is what is asked for, of alpha; empty: configmaps/a. reason is the one of its
 	// verdict; empty: nobody can be asked, and the error names the code.
@@ -66,8 +68,9 @@ type stand struct {
 	ns      string
 	objects *objects // of alpha
 	options Options
-	hub     *testenv.Proxy // of a follower, if faults cut it
+	hub     *testenv.Proxy // if faults cut it
 	full    atomic.Bool    // the ledger's volume
+	refuses atomic.Bool    // the hub refuses to be written
 }
 
 // fleet returns the flag for a fleet of targets.
@@ -294,6 +297,23 @@ var faults = []fault{
 		},
 	},
 	{
+		name: "hub falls silent", code: "FL1001", says: "no answer in time",
+		reason: api.ReasonNotFollowed,
+		inject: func(t *testing.T, s *stand) []string {
+			s.hub = newProxy(t, s.env.Cluster("beta"))
+			return []string{s.fleet(t, s.env.Cluster("beta")), "--clusters=secrets:" + s.ns, "--hub-kubeconfig=" + writeKubeconfig(t, s.hub),
+				"--watch=configmaps?namespace=" + s.ns, "--sink=stdout:"}
+		},
+		then: func(t *testing.T, s *stand, r *running) {
+			r.await("the hub is read", func() bool {
+				return !slices.ContainsFunc(r.program.fleet.Sources(), func(of fleet.SourceStatus) bool { return !of.Known })
+			})
+			if err := s.hub.BlackHole(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	},
+	{
 		name: "sink down", code: "FL1301", says: "refused", also: []string{"FL1305"},
 		reason: api.ReasonSinkDown,
 		inject: func(t *testing.T, s *stand) []string {
@@ -390,6 +410,25 @@ var faults = []fault{
 			s.hub.Cut()
 		},
 	},
+	{
+		name: "lock not renewed", code: "FL1503", says: "has not been renewed since", leads: true,
+		reason: api.ReasonDelivered,
+		inject: func(t *testing.T, s *stand) []string { return s.leading(t, newProxy(t, s.env.Cluster("beta"))) },
+		then:   func(_ *testing.T, s *stand, _ *running) { s.hub.Cut() },
+	},
+	{
+		name: "lock refused", code: "FL1503", says: "this process stops delivering at", leads: true,
+		reason: api.ReasonDelivered,
+		inject: func(t *testing.T, s *stand) []string {
+			return s.leading(t, target{"hub", front(t, s.env.Cluster("beta"), func(r *http.Response) error {
+				if s.refuses.Load() && r.Request.Method == http.MethodPut {
+					r.StatusCode, r.Status = http.StatusForbidden, "403 Forbidden"
+				}
+				return nil
+			})})
+		},
+		then: func(_ *testing.T, s *stand, _ *running) { s.refuses.Store(true) },
+	},
 }
 
 // onVolume has commands name the fault of a program whose ledger is on a volume of its own, which
@@ -456,6 +495,14 @@ func (s *stand) following(t *testing.T, hub testenv.Target) []string {
 	}
 	return append(s.well(t), "--leader-elect", "--leader-election-namespace="+s.ns, "--hub-kubeconfig="+writeKubeconfig(t, hub),
 		"--leader-election-lease-duration=6s", "--leader-election-renew-deadline=4s", "--leader-election-retry-period=1s")
+}
+
+// leading returns the flags of a process that leads. Its term lasts so long that it can be
+// asked however slow the machine is; when it tries to renew its lock is as by default.
+func (s *stand) leading(t *testing.T, hub testenv.Target) []string {
+	s.hub, _ = hub.(*testenv.Proxy)
+	return append(s.well(t), "--leader-elect", "--leader-election-namespace="+s.ns, "--hub-kubeconfig="+writeKubeconfig(t, hub),
+		"--leader-election-lease-duration=310s", "--leader-election-renew-deadline=300s")
 }
 
 // newFaultStand is one for a fault, with a namespace of its own.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
 
@@ -184,7 +185,7 @@ func (p *program) openSoon(ctx context.Context, w wanted) (*destination, error) 
 	case r := <-opened:
 		return r.destination, r.error
 	case <-ctx.Done():
-		return nil, fmt.Errorf("--sink %s: open: %w", w.name, context.Cause(ctx))
+		return nil, fmt.Errorf("--sink %s open: %w", spec.Before(w.name), context.Cause(ctx))
 	}
 }
 

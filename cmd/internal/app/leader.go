@@ -129,7 +129,7 @@ func (p *program) newElection(ctx context.Context) (_ *election.Election, err er
 		Log:       p.log.WithName("lock"),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--leader-elect-lock %s: %w", s.lock.Identity, err)
+		return nil, fmt.Errorf("--leader-elect-lock %s %w", spec.Before(s.lock.Identity), err)
 	}
 	return election.New(s.LeaderElection, p.leaderMetrics.observe(p.lock), p.log)
 }
@@ -214,6 +214,10 @@ func (p *program) electionStatus() *api.Election {
 	s.LeaderHost, s.LeaderAddress = api.ParseIdentity(e.Leader)
 	if e.Leading {
 		s.Role = "leader"
+	}
+	s.UnrenewedSince, s.EndsAt = e.Unrenewed, e.Ends
+	if e.Lost != nil {
+		s.Lost = e.Lost.Error()
 	}
 	if what := p.waitsFor.Load(); what != nil {
 		s.WaitsFor = *what

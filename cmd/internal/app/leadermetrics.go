@@ -56,9 +56,9 @@ func (p *program) registerLeader() error {
 	for _, c := range []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "fairlead_leader",
-			Help: "1 while this process delivers: it leads, or runs without leader election.",
+			Help: "1 while this process delivers: it leads, or runs without leader election, and neither waits for the process that led before nor changes its settings.",
 		}, func() float64 {
-			if p.following() != "" || p.refused.Load() != nil {
+			if p.following() != "" || p.refused.Load() != nil || p.waitsFor.Load() != nil || p.changing.Load() != nil {
 				return 0
 			}
 			return 1

@@ -74,13 +74,17 @@ func newLeaseDeleteCommand(o Options) *cobra.Command {
 // leaseStaysError is why a Lease has not been deleted, though the command was well-formed.
 type leaseStaysError struct {
 	namespace, name string
-	err             error
+	err             error // which says what to do, if hub is false
+	hub             bool  // it is known where the hub is
 }
 
 // Error says what to do as well.
 func (e *leaseStaysError) Error() string {
-	return fmt.Sprintf("the Lease %s/%s stays: %v. If no Fairlead uses it, delete it: kubectl --namespace=%s delete lease %s",
-		e.namespace, e.name, e.err, e.namespace, e.name)
+	text := fmt.Sprintf("the Lease %s/%s stays: %v", e.namespace, e.name, e.err)
+	if e.hub {
+		text += fmt.Sprintf(". If no Fairlead uses it, delete it: kubectl --namespace=%s delete lease %s", e.namespace, e.name)
+	}
+	return text
 }
 
 // Unwrap returns the reason.
@@ -91,11 +95,11 @@ func (c *leaseDeleteCommand) run(ctx context.Context, out io.Writer, o Options, 
 	if err != nil {
 		return err
 	}
-	stays := func(err error) error { return &leaseStaysError{namespace, name, err} }
 	hub, err := fleet.LoadHub(c.hubKubeconfig)
 	if err != nil {
-		return stays(err)
+		return &leaseStaysError{namespace: namespace, name: name, err: err}
 	}
+	stays := func(err error) error { return &leaseStaysError{namespace, name, err, true} }
 	hub.UserAgent = "fairlead/" + o.Version
 	r, err := newLeaseRemoval(hub, namespace, name, c.podNamespace)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -266,19 +267,34 @@ func TestLeaseDeleteCommand(t *testing.T) {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
-	missing := "--hub-kubeconfig=" + t.TempDir() + "/none"
-	wants := []string{"the Lease ns/lock stays: ", missing[len("--hub-kubeconfig="):], "kubectl --namespace=ns delete lease lock"}
-	_, stderr, err := run("ns/lock", missing)
-	if err == nil || stderr != "" {
-		t.Errorf("%v, %q", err, stderr)
-	}
-	_, best, none := run("ns/lock", missing, "--best-effort")
-	if none != nil {
-		t.Errorf("with --best-effort: %v", none)
-	}
-	for _, want := range wants {
-		if !strings.Contains(fmt.Sprint(err), want) || !strings.Contains(best, want) {
-			t.Errorf("%q is in one of these only, or in none: %v\n%s", want, err, best)
+	unknown := filepath.Join(t.TempDir(), "none")
+	silent := writeKubeconfig(t, target{"hub", &rest.Config{Host: "http://" + silent(t)}})
+	for _, test := range []struct {
+		hub   string
+		says  []string
+		never string
+	}{
+		{unknown, []string{"the Lease ns/lock stays: the hub is not described", "--hub-kubeconfig", "KUBECONFIG", unknown}, "kubectl --namespace"},
+		{silent, []string{"the Lease ns/lock stays: ", "gave up", "kubectl --namespace=ns delete lease lock"}, "not described"},
+	} {
+		args := []string{"ns/lock", "--hub-kubeconfig=" + test.hub, "--timeout=1ms"}
+		_, stderr, err := run(args...)
+		if err == nil || stderr != "" {
+			t.Errorf("%v, %q", err, stderr)
+		}
+		_, best, none := run(append(args, "--best-effort")...)
+		if none != nil {
+			t.Errorf("with --best-effort: %v", none)
+		}
+		for _, said := range []string{fmt.Sprint(err), best} {
+			for _, want := range test.says {
+				if !strings.Contains(said, want) {
+					t.Errorf("%q is not in %s", want, said)
+				}
+			}
+			if strings.Contains(said, test.never) {
+				t.Errorf("%q is in %s", test.never, said)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/redact"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // changeDrain bounds how long what waits may be delivered before other settings are in
@@ -111,9 +112,9 @@ func (p *program) tryRules(s *settings) error {
 	if _, err := p.rules(s, s.Selection); err != nil {
 		return err
 	}
-	for _, spec := range s.sinks {
-		if _, err := p.rulesOf(s, spec); err != nil {
-			return fmt.Errorf("--sink %s: %w", spec.Identity, err)
+	for _, k := range s.sinks {
+		if _, err := p.rulesOf(s, k); err != nil {
+			return fmt.Errorf("--sink %s %w", spec.Before(k.Identity), err)
 		}
 	}
 	return nil

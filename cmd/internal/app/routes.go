@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
@@ -39,7 +40,7 @@ func (p *program) newRoutes(e *engine) (all routes, err error) {
 		// The limiter gives them their limits.
 		r := &route{sink: k, memory: memory.Route(), buckets: ratelimit.New(ratelimit.Limit{}), snapshots: ratelimit.New(ratelimit.Limit{})}
 		if r.rules, err = p.rulesOf(s, k.spec); err != nil {
-			return nil, fmt.Errorf("--sink %s: %w", k.name, err)
+			return nil, fmt.Errorf("--sink %s %w", spec.Before(k.name), err)
 		}
 		r.queue = stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{
 			Name:         k.name,

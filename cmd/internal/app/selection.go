@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-dev/fairlead/internal/spec"
 	"github.com/fairlead-dev/fairlead/pipeline/selection"
 	"github.com/fairlead-dev/fairlead/sinks"
 )
@@ -75,9 +76,9 @@ func (s *settings) checkRules() error {
 			p.addError("watch", fmt.Errorf("%s: %w", spec, err))
 		}
 	}
-	for _, spec := range s.sinks {
-		if _, err := selection.Parse(selection.Texts(spec.Selection), keys); err != nil {
-			p.addError("sink", fmt.Errorf("%s: %w", spec.Identity, err))
+	for _, k := range s.sinks {
+		if _, err := selection.Parse(selection.Texts(k.Selection), keys); err != nil {
+			p.addError("sink", fmt.Errorf("%s %w", spec.Before(k.Identity), err))
 		}
 	}
 	return errors.Join(p...)

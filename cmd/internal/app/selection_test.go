@@ -90,7 +90,7 @@ func TestRulesAreCheckedAtStart(t *testing.T) {
 		{"--preset=heartbeat", "--preset: "},
 		{"--redact-key-file=" + key, "--redact-key-file: "},
 		{"--redact-key-file=" + key + ".none", "--redact-key-file: "},
-		{"--sink=stdout:?where=pods: object.metdata", "--sink: stdout:: where"},
+		{"--sink=stdout:?where=pods: object.metdata", "--sink: stdout: where"},
 		{"--watch=configmaps?where=object.metdata", "--watch: "},
 	} {
 		if _, err := parseFlags(t, "--watch=pods", x.flag); err == nil || !strings.Contains(err.Error(), x.says) {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // NewExplain returns the command explain.
@@ -93,7 +94,7 @@ func tell(w io.Writer, x *api.Explanation) error {
 	b.WriteString("\n")
 	told := map[string]bool{} // codes
 	for _, v := range x.Routes {
-		fmt.Fprintf(&b, "  %s: %s: %s", Visible(v.Route), Visible(string(v.Reason)), Visible(v.Message))
+		fmt.Fprintf(&b, "  %s %s: %s", Visible(spec.Before(v.Route)), Visible(string(v.Reason)), Visible(v.Message))
 		if v.Code != "" {
 			told[v.Code] = true
 			fmt.Fprintf(&b, " %s: %s", Visible(v.Code), Visible(v.Do))

@@ -17,7 +17,7 @@ func TestExplainShowsFindings(t *testing.T) {
 	x := api.Explanation{
 		Cluster: "edge", Resource: "pods", Namespace: "shop", Name: "web\x1b[2J",
 		Member: &api.InMember{Exists: true, ResourceVersion: "7"},
-		Routes: []api.Verdict{{Route: "db", Reason: api.ReasonSinkDown, Message: "The sink fails.", Code: "FL1301", Do: "Look at it."}},
+		Routes: []api.Verdict{{Route: "stdout:", Reason: api.ReasonSinkDown, Message: "The sink fails.", Code: "FL1301", Do: "Look at it."}},
 		Findings: []api.Finding{
 			{Code: "FL1301", Severity: api.SeverityError, Cause: "Sink db fails: no\x1broute.", Do: "Look at it.", Page: "docs/findings.md#fl1301"},
 			{Code: "FL1023", Severity: api.SeverityWarning, Cause: "Its clock is wrong.", Do: "Mend it.", Page: "docs/findings.md#fl1023"},
@@ -45,16 +45,16 @@ func TestExplainShowsFindings(t *testing.T) {
 `
 	for args, want := range map[string]string{
 		"": `pods shop/web [2J of cluster edge, version 7
-  db: SinkDown: The sink fails. FL1301: Look at it.
+  stdout: SinkDown: The sink fails. FL1301: Look at it.
   error FL1301: Sink db fails: no route. (docs/findings.md#fl1301)
   warning FL1023: Its clock is wrong. Mend it. (docs/findings.md#fl1023)
 `,
-		"-o=wide": `ROUTE   REASON     CODE     VERSION   DELIVERED   MESSAGE
-db      SinkDown   FL1301                         The sink fails.
+		"-o=wide": `ROUTE     REASON     CODE     VERSION   DELIVERED   MESSAGE
+stdout:   SinkDown   FL1301                         The sink fails.
 
 ` + found,
-		"-o=name":                             "db\n",
-		"-o=wide --no-headers":                "db   SinkDown   FL1301         The sink fails.\n",
+		"-o=name":                             "stdout:\n",
+		"-o=wide --no-headers":                "stdout:   SinkDown   FL1301         The sink fails.\n",
 		"-o=jsonpath={.findings[*].severity}": "error warning",
 	} {
 		if diff := cmp.Diff(want, run(strings.Fields(args)...)); diff != "" {

@@ -1,12 +1,14 @@
 package ctl
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/spec"
 )
 
 // problemsOf returns what is wrong with the program apart from clusters that are not live,
@@ -21,6 +23,8 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 			add("election: %s leads, and waits for the process that led before to let go of %s", e.Identity, e.WaitsFor)
 		case e.Role != "leader":
 			add("election: %s", e.Following())
+		case !e.UnrenewedSince.IsZero():
+			add("election: the lock %s %s: %s", e.Lock, e.Unrenewed(now), cmp.Or(e.LastError, "no answer yet"))
 		case e.LastError != "":
 			add("election: the lock %s: %s", e.Lock, e.LastError)
 		}
@@ -48,18 +52,18 @@ func problemsOf(s *api.Status, now time.Time) (lines []string) {
 		}
 	}
 	if l := s.Ledger; !l.Healthy {
-		add("ledger %s: for %s%s: %s", l.Path, ago(l.Since, now), tries(l.Attempts, l.NextRetry, now), l.LastError)
+		add("ledger %s for %s%s: %s", spec.Before(l.Path), ago(l.Since, now), tries(l.Attempts, l.NextRetry, now), l.LastError)
 	}
 	for _, k := range s.Sinks {
 		if k.LastError != "" || !k.Healthy && len(k.Refused) == 0 {
-			add("sink %s: for %s%s: %s", k.Name, ago(k.Since, now), tries(k.Attempts, k.NextRetry, now), k.LastError)
+			add("sink %s for %s%s: %s", spec.Before(k.Name), ago(k.Since, now), tries(k.Attempts, k.NextRetry, now), k.LastError)
 		}
 		for _, r := range k.Refused {
-			add("sink %s: refuses %d changes of %s for %s: %s", k.Name, r.Changes, r.Cluster, ago(r.Since, now), r.Reason)
+			add("sink %s refuses %d changes of %s for %s: %s", spec.Before(k.Name), r.Changes, r.Cluster, ago(r.Since, now), r.Reason)
 		}
 	}
 	for _, f := range filterErrors(s, now) {
-		add("sink %s: expressions could not be evaluated on %d states, which are delivered all the same; in %s: %s", f.route, f.count, f.cluster, f.last)
+		add("sink %s expressions could not be evaluated on %d states, which are delivered all the same; in %s: %s", spec.Before(f.route), f.count, f.cluster, f.last)
 	}
 	for _, p := range s.Problems {
 		of := p.Source

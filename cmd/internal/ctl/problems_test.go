@@ -33,14 +33,26 @@ func TestProblems(t *testing.T) {
 		},
 		"sinks": {
 			api.Status{Ledger: healthy, Sinks: []api.Sink{
-				{Name: "down", Status: batch.Status{Since: before, LastError: "refused\x1b[2J"}},
+				{Name: "stdout:", Status: batch.Status{Since: before, LastError: "refused\x1b[2J"}},
 				{Name: "picky", Refused: []stage.Refused{{Cluster: "edge", Changes: 2, Since: before, Reason: "too large"}}},
 			}},
-			[]string{"sink down: for 1m30s: refused [2J", "sink picky: refuses 2 changes of edge for 1m30s: too large"},
+			[]string{"sink stdout: for 1m30s: refused [2J", "sink picky: refuses 2 changes of edge for 1m30s: too large"},
 		},
 		"election": {
 			api.Status{Ledger: healthy, Election: &api.Election{Role: "follower", Lock: "lease:a/b"}},
 			[]string{"election: follower, no leader is known; the lock is lease:a/b"},
+		},
+		"unrenewed": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Lock: "lease:a/b", UnrenewedSince: now.Add(-4 * time.Second), EndsAt: now.Add(6 * time.Second), LastError: "no route"}},
+			[]string{"election: the lock lease:a/b has not been renewed since 03:04:01 UTC, for 4s; this process stops delivering at 03:04:11 UTC, in 6s, unless it can renew it before: no route"},
+		},
+		"late": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Lock: "l", UnrenewedSince: now.Add(-11 * time.Second), EndsAt: now.Add(-time.Second)}},
+			[]string{"election: the lock l has not been renewed since 03:03:54 UTC, for 11s; this process stops delivering at 03:04:04 UTC, in 0s, unless it can renew it before: no answer yet"},
+		},
+		"lost": {
+			api.Status{Ledger: healthy, Election: &api.Election{Role: "follower", Lock: "l", Lost: "it was not renewed", LastError: "no route"}},
+			[]string{"election: follower, which has led, and ends: it was not renewed"},
 		},
 		"refused": {
 			api.Status{Ledger: healthy, Election: &api.Election{Role: "leader", Identity: "a", Refused: "a lower term"}},

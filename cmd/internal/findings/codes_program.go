@@ -138,8 +138,8 @@ var codesOfProgram = []Code{
 	},
 	{
 		Code: "FL1503", Severity: api.SeverityError, Title: "The lock cannot be read or renewed",
-		Meaning: "The hub, or the store of the lock, does not answer or refuses.",
-		Impact:  "A leader that cannot renew it stops before another one may lead. Until one leads, nothing is delivered.",
+		Meaning: "The hub, or the store of the lock, does not answer or refuses. Of a leader the cause says since when it has not renewed the lock, and when it stops delivering.",
+		Impact:  "A leader that cannot renew it delivers until its time is over, ends before another one may lead, and is to be started again. Until one leads, nothing is delivered.",
 		Do:      "Look at the lock's store: the cause is its own answer.",
 	},
 	{

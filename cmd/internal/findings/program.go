@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -55,7 +56,13 @@ func (f *finder) election() {
 	if !e.LeaderSince.IsZero() && !f.longer(e.LeaderSince, longHandover) && !f.longer(e.UnsettledSince, longUnrest) {
 		passing.Severity = api.SeverityInfo
 	}
-	if e.LastError != "" {
+	switch unrenewed := e.Unrenewed(f.Now); {
+	case unrenewed != "":
+		about := api.Finding{Source: e.Lock, Since: e.UnrenewedSince}
+		f.add("FL1503", about, because("The lock "+e.Lock+" "+unrenewed, cmp.Or(e.LastError, "no answer yet")))
+	case e.Lost != "" && e.LastError != "":
+		f.add("FL1503", about, because("This process leads no more, and ends: "+e.Lost, e.LastError))
+	case e.LastError != "":
 		f.add("FL1503", about, because("The lock "+e.Lock+" cannot be read or renewed", e.LastError))
 	}
 	switch {

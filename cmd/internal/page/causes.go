@@ -138,8 +138,12 @@ func causesOf(s *snapshot) (all []api.Cause, more int) {
 
 // addWhole adds what concerns more than one cluster.
 func (c *causes) addWhole(s *api.Status) {
-	if e := s.Election; e != nil && (e.Refused != "" || e.LastError != "") {
-		c.add(api.Cause{What: "elections", Level: bad, Reason: cmp.Or(e.Refused, "the lock cannot be read or written"), Error: e.LastError,
+	if e := s.Election; e != nil && (e.Refused != "" || e.LastError != "" || !e.UnrenewedSince.IsZero()) {
+		reason := "the lock cannot be read or written"
+		if !e.UnrenewedSince.IsZero() {
+			reason = "the lock is not renewed: this process soon stops delivering, unless it can renew it"
+		}
+		c.add(api.Cause{What: "elections", Level: bad, Reason: cmp.Or(e.Refused, reason), Error: e.LastError, Since: e.UnrenewedSince,
 			NextStep: "See whether the lock can be reached: " + redact.Line(e.Lock, 200)}, e.Identity)
 	}
 	if g := s.Config; g != nil && g.Error != "" {

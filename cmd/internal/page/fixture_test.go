@@ -90,7 +90,7 @@ var hostile = []string{
 // hostileStatus has hostile texts in each place where a text of others can stand.
 func hostileStatus(bad string, now time.Time) api.Status {
 	s := fleetOf(2, now)
-	s.Election = &api.Election{Role: "follower", Lock: bad, Identity: bad, Leader: bad, LeaderHost: bad, LeaderAddress: bad, WaitsFor: bad, Refused: bad, LastError: bad}
+	s.Election = &api.Election{Role: "follower", Lock: bad, Identity: bad, Leader: bad, LeaderHost: bad, LeaderAddress: bad, WaitsFor: bad, Refused: bad, LastError: bad, Lost: bad}
 	s.Config = &api.Config{File: bad, Error: bad, NeedsRestart: []string{bad}}
 	s.Ledger = api.Ledger{Path: bad, Status: ledger.Status{LastError: bad}}
 	s.Paused = []api.Pause{{Target: api.Target{Cluster: bad, Resource: bad}, Mode: bad, Order: api.Order{By: bad, Reason: bad}}, {Target: api.Target{Route: bad}, Mode: bad}}

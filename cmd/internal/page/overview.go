@@ -46,6 +46,8 @@ func lightsOf(s *snapshot) []api.Light {
 			l.Level, l.Text = bad, e.Refused
 		case e.WaitsFor != "":
 			l.Level, l.Text = busy, "leads, and waits for the process that led before to let go of "+e.WaitsFor
+		case !e.UnrenewedSince.IsZero():
+			l.Level, l.Text = bad, "leads, and the lock "+e.Unrenewed(s.at)
 		case e.Following() != "":
 			l.Text = e.Following()
 			if e.Leader == "" || e.LastError != "" {

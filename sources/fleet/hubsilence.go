@@ -1,0 +1,65 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+)
+
+// A hub that has stopped answering looks, to a watch, like one in which nothing changes. So
+// it is asked for its version, which is the cheapest request that it answers to everybody.
+// One that falls silent is known to be within the sum of both.
+const (
+	hubAskedEvery    = 3 * time.Second // the pause after an answer
+	hubVersionWithin = 4 * time.Second
+)
+
+// hubVersion returns a request for the hub's version. The error is nil also if the hub answers
+// with one: it has answered.
+func hubVersion(hub *rest.Config) (ask func(context.Context) error, err error) {
+	client, err := discovery.NewDiscoveryClientForConfig(hub)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the hub: %w", err)
+	}
+	return func(ctx context.Context) error {
+		var status int
+		err := client.RESTClient().Get().AbsPath("/version").MaxRetries(0).Do(ctx).StatusCode(&status).Error()
+		if status != 0 {
+			return nil
+		}
+		return err
+	}, nil
+}
+
+// listen asks the hub until ctx ends, and notes whether it answers. Only silence counts: what
+// ends a connection ends the watch, too, whose next request says why.
+func (f *hubInformer) listen(ctx context.Context, ask func(context.Context) error, changed func()) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		pause.Reset(cmp.Or(f.every, hubAskedEvery))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+		bounded, cancel := context.WithTimeout(ctx, cmp.Or(f.within, hubVersionWithin))
+		err := ask(bounded)
+		silent := err != nil && bounded.Err() != nil
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		f.mu.Lock()
+		was := f.silent
+		f.silent = silent
+		f.mu.Unlock()
+		if silent != was {
+			changed()
+		}
+	}
+}
