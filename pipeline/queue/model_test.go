@@ -3,6 +3,7 @@ package queue_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -404,6 +405,11 @@ func (m *model) serve() {
 
 func observe(d *queue.Durations, took time.Duration) {
 	d.Sum += took
+	power := 0
+	for upTo := math.Ldexp(1, -13); took.Seconds() > upTo; upTo *= 2 {
+		power++
+	}
+	d.Powers[power]++
 	bound := time.Millisecond
 	for i := range d.Counts {
 		if took <= bound || i == len(d.Counts)-1 {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,13 +46,19 @@ type LaneStats struct {
 func (q *Queue[T, K]) Lanes() []LaneStats {
 	q.mu.Lock()
 	q.timed = true
-	stats := make([]LaneStats, 0, len(q.lanes))
-	now := q.now()
-	for _, l := range q.lanes {
-		stats = append(stats, l.stats(now))
-	}
+	lanes := slices.Collect(maps.Values(q.lanes))
 	q.mu.Unlock()
-	slices.SortFunc(stats, func(a, b LaneStats) int { return strings.Compare(a.Cluster, b.Cluster) })
+	// Of thousands of lanes this takes longer than to read them. A lane's name stays.
+	slices.SortFunc(lanes, func(a, b *lane[T, K]) int { return strings.Compare(a.name, b.name) })
+	stats := make([]LaneStats, 0, len(lanes))
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	for _, l := range lanes {
+		if q.lanes[l.name] == l { // it is still there
+			stats = append(stats, l.stats(now))
+		}
+	}
 	return stats
 }
 
