@@ -26,6 +26,10 @@ func (f *File) Last(ctx context.Context, key pipeline.Key, sinks ...string) (map
 	last := map[string]Record{}
 	files := Files(f.path)
 	slices.Reverse(files) // the file itself is the newest
+	if len(files) > 1 {
+		// What is put back into it while the others are read is in neither, when they are.
+		files = append(files, f.path)
+	}
 	for _, path := range files {
 		in, err := lastIn(ctx, path, key)
 		for sink, record := range in {
