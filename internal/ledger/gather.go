@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// begin puts a transaction together: of intents only, or with everything.
+// begin puts a transaction together: of intents only, or with everything. It takes cluster
+// after cluster, so that the others are not held up by what it encodes of one.
 func (w *writer) begin(all bool) *transaction {
 	w.round++
 	t := &transaction{writer: w, parts: map[*cluster]*part{}}
@@ -20,52 +21,70 @@ func (w *writer) begin(all bool) *transaction {
 	}
 	flushed := maps.Clone(w.flushed)
 	clear(w.flushed)
-	w.mu.Unlock()
-	// What moves between cursors, and a drop with the term's generation that it raises, is
-	// taken as a whole.
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
 	skip := func(k *cluster) bool { return early && k.failing.Load() }
 	everything := func(k *cluster) bool { return all || flushed[k] || k.failing.Load() }
-	rest := all || len(flushed) > 0 || len(w.refused) > 0
-	w.eachBehind(skip, everything, rest, func(c *Cursor, all bool) {
-		b, u := c.take(all)
-		if len(u.Records) > 0 || u.Head != nil {
-			t.add(b, u)
+	clusters := w.behindLocked(skip, everything, all || len(flushed) > 0 || len(w.refused) > 0)
+	w.mu.Unlock()
+	term := w.ledger.term.cluster
+	for _, k := range clusters {
+		if k != term {
+			w.take(t, k, everything(k))
 		}
-		if b.gaveUp > 0 {
-			id := c.ID()
-			w.log.Info("A stream's resume point is given up, as too many deletions had to be remembered for its sake while a change is not accepted; a restart takes a snapshot",
-				"cluster", id.Cluster, "resource", id.Resource, "deletions", b.gaveUp)
-		}
-	})
-	if early && len(w.refused) > 0 {
-		t.skipped = true
 	}
+	t.skipped = early && len(w.refused) > 0
 	if w.failing.Load() && !early {
 		if c := w.waits(t); c != nil {
 			// Only what the store takes tells that it does not fail for all. It may
 			// be long until a cluster at rest has something new for it.
-			t.add(c.takeHead())
+			c.mu.Lock()
+			c.headDirty = true
+			c.mu.Unlock()
+			w.take(t, c.cluster, true)
 		}
 	}
-	// After that, so that a cursor is never stored without the end of the one
-	// whose place it took; and last, so that nothing is left of one that was
-	// dropped just now.
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for k, cursors := range w.dropped {
-		if skip(k) {
-			continue
-		}
-		p := t.part(k)
-		p.dropped = cursors
-		for _, cursor := range cursors {
-			p.updates = append(p.updates, Update{Cursor: cursor, Drop: true})
-		}
-		delete(w.dropped, k)
+	if !skip(term) {
+		// Last: it has the generation that each drop which was taken has raised.
+		w.take(t, term, everything(term))
 	}
 	return t
+}
+
+// take adds what there is of a cluster: its intents, or everything. What moves from one of
+// its cursors to another is taken as a whole, and a cursor is taken with the drop of the one
+// whose place it took.
+func (w *writer) take(t *transaction, k *cluster, everything bool) {
+	k.whole.Lock()
+	defer k.whole.Unlock()
+	w.mu.Lock()
+	cursors := k.takeLocked(everything)
+	dropped := w.dropped[k]
+	delete(w.dropped, k)
+	w.mu.Unlock()
+	for _, c := range cursors {
+		w.looked++
+		w.takeCursor(t, &Cursor{cursor: c}, everything)
+	}
+	if len(dropped) == 0 {
+		return
+	}
+	// After the cursors, so that nothing is left of one that was dropped just now.
+	p := t.part(k)
+	p.dropped = dropped
+	for _, cursor := range dropped {
+		p.updates = append(p.updates, Update{Cursor: cursor, Drop: true})
+	}
+}
+
+func (w *writer) takeCursor(t *transaction, c *Cursor, everything bool) {
+	b, u := c.take(everything)
+	if len(u.Records) > 0 || u.Head != nil {
+		t.add(b, u)
+	}
+	if b.gaveUp > 0 {
+		id := c.ID()
+		w.log.Info("A stream's resume point is given up, as too many deletions had to be remembered for its sake while a change is not accepted; a restart takes a snapshot",
+			"cluster", id.Cluster, "resource", id.Resource, "deletions", b.gaveUp)
+	}
 }
 
 // waits returns a cursor of a cluster that is waited for although it has nothing to
@@ -75,7 +94,7 @@ func (w *writer) waits(t *transaction) *Cursor {
 	for k := range w.waiters {
 		waiting[k] = t.parts[k] == nil && !k.failing.Load()
 	}
-	for _, c := range w.ledger.allLocked() {
+	for _, c := range w.ledger.all() {
 		if waiting[c.cluster] {
 			return c
 		}

@@ -94,14 +94,6 @@ func (c *Cursor) take(all bool) (batch, Update) {
 	return b, u
 }
 
-// takeHead is take with everything, and the head even if it has not changed.
-func (c *Cursor) takeHead() (batch, Update) {
-	c.mu.Lock()
-	c.headDirty = true
-	c.mu.Unlock()
-	return c.take(true)
-}
-
 // encodeAllLocked returns the records of objects, which lie in few large pieces
 // of memory.
 func (c *Cursor) encodeAllLocked(names []name) []Record {

@@ -53,7 +53,7 @@ type writer struct {
 	waiting map[*cluster]chan struct{} // closed once a transaction that begins later has stored the cluster's part
 	flushed map[*cluster]bool          // those of which the next transaction takes everything
 	dropped map[*cluster][]string      // cursors to remove from the store
-	behind  behind
+	behind  behind[*cluster]
 	status  Status
 }
 
