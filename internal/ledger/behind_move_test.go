@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -55,12 +56,15 @@ func TestMovedWhileTaken(t *testing.T) {
 	for name, test := range map[string]struct {
 		cluster       string // at which the writer is
 		before, after string
-		again         bool // the cursor that they leave is listed
+		again         bool   // the cursor that they leave is listed
+		beside        string // is followed after it, too
 	}{
 		"all":                             {cluster: "other", before: "", after: "a"},
 		"all, of a cursor that is listed": {cluster: "other", before: "", after: "a", again: true},
 		"to a wider one":                  {cluster: "other", before: "b", after: "", again: true},
 		"all, of the cluster itself":      {cluster: "a", before: "", after: "a", again: true},
+		"some":                            {cluster: "other", before: "", after: "a", again: true, beside: "b"},
+		"some, of the cluster itself":     {cluster: "a", before: "", after: "a", again: true, beside: "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStored(t)
@@ -74,7 +78,7 @@ func TestMovedWhileTaken(t *testing.T) {
 				c.headDirty = true
 				c.mu.Unlock()
 			}
-			s.whileTaken(test.cluster, func() { s.in(test.after, test.after) })
+			s.whileTaken(test.cluster, func() { s.in(test.after, test.after, cmp.Or(test.beside, test.after)) })
 			s.open()
 			if after := ackedObjects(s.ledger); after != before || before == 0 {
 				t.Errorf("%d of %d objects after a crash", after, before)

@@ -67,7 +67,6 @@ func (w *writer) take(t *transaction, k *cluster, everything bool) {
 	if len(dropped) == 0 {
 		return
 	}
-	// After the cursors, so that nothing is left of one that was dropped just now.
 	p := t.part(k)
 	p.dropped = dropped
 	for _, cursor := range dropped {

@@ -186,7 +186,7 @@ func (l *Ledger) Status() (s Status, ok bool) {
 // Claim returns the cursor of a stream and a route, a new one if there is none, and
 // those of other clusters that had the name, whose objects are gone: the caller
 // delivers their deletions and then calls Retired. In each of these clusters the stream
-// has what would be its own in its present one, see absorbLocked.
+// has what would be its own in its present one, see absorb.
 //
 // What is returned is a handle: from here on, calls through older ones do nothing,
 // but for acks of what they have begun. The new owner begins where a restart would.
@@ -199,12 +199,12 @@ func (l *Ledger) Status() (s Status, ok bool) {
 func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	k := l.beginClaim(q.ID.Cluster)
 	defer l.endClaim(k)
+	l.absorb(q)
 	k.whole.Lock()
 	defer k.whole.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := q.ID
-	l.absorbLocked(q)
 	c = l.cursors[id]
 	for _, o := range l.sameLocked(id) {
 		uid := o.ID().ClusterUID
