@@ -8,7 +8,7 @@ import (
 // A ledger of an earlier version may have many UIDs under a name. The ack of one does not move
 // those behind it, so all of them take as long as there are many.
 func TestManyUIDsOfANameAreAckedInPlace(t *testing.T) {
-	const n = 20_000
+	const n = 5_000
 	c := newCursor(StreamID{}, nil)
 	at := nameOfTest(pod(1))
 	for i := range n {
