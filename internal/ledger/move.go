@@ -77,7 +77,8 @@ func (l *Ledger) become(c *Cursor, id StreamID, s Selection) bool {
 	l.addLocked(id, c)
 	c.mu.Lock()
 	h := &c.head
-	h.ID, h.Generation = id, max(h.Generation, l.firstGeneration())
+	h.ID, h.Generation, c.became = id, max(h.Generation, l.firstGeneration()), true
+	c.beginNumbersLocked(c.numbers.last) // above what a cursor of that name has had that was dropped
 	digest := h.Digest
 	c.mu.Unlock()
 	c.claimed(Claiming{Digest: digest, Selection: s, moved: true})
@@ -129,13 +130,17 @@ func (m *move) run() (empty bool) {
 	defer m.whole.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := c.acked.len(); i > 0; i = min(i-1, c.acked.len()) {
-		if !m.look(c.acked.at(uint32(i - 1)).name) {
+	if c.dropped {
+		return false
+	}
+	// In this order, as an ack between two steps makes an acked one of an unacked one.
+	for n := range c.unackedUIDs {
+		if !m.look(n) {
 			return false
 		}
 	}
-	for n := range c.unackedUIDs {
-		if !m.look(n) {
+	for i := c.acked.len(); i > 0; i = min(i-1, c.acked.len()) {
+		if !m.look(c.acked.at(uint32(i - 1)).name) {
 			return false
 		}
 	}
@@ -192,6 +197,7 @@ func (m *move) takeOutLocked(n name) {
 		keep(h.uid)
 	}
 	c.setUnackedLocked(n, nil)
+	delete(c.lingering, n) // an ack of that would have the object here again
 	c.touchLocked(n)
 	c.leftLocked([]byte(n))
 	m.out = append(m.out, one)
@@ -221,6 +227,9 @@ func (m *move) handOver() {
 		to.raiseGenerationLocked()
 		to.anewLocked()
 		to.head.inherit(head)
+	}
+	if !to.needsSnapshot {
+		to.anewLocked() // one that has begun between two steps does not tell what comes now
 	}
 	for u, s := range nonUUIDs {
 		to.keepNonUUIDLocked(u, s)
