@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr/funcr"
 )
 
 // whileTaken has the writer take all that there is, and wait once it has taken a new cursor,
-// which comes first of its cluster, and its cluster first of all. If the cluster "a" is not
-// locked then, do runs at that moment, and else after it. It returns when the transaction is
-// stored.
+// which comes first of its cluster, and its cluster first of all. At that moment do begins, and
+// ends if it does not wait for the writer. It returns when the transaction is stored.
 func (s *stored) whileTaken(cluster string, do func()) {
 	s.Helper()
-	w, k := s.ledger.writer, s.ledger.clusters["a"]
+	w := s.ledger.writer
 	first, _ := s.ledger.claimAs(StreamID{Cluster: cluster, Resource: "nodes"}, "")
 	first.mu.Lock()
 	first.headFirst, first.gaveUp = true, true // which is logged
@@ -29,14 +29,14 @@ func (s *stored) whileTaken(cluster string, do func()) {
 	stored := make(chan error, 1)
 	go func() { stored <- w.commit(s.Context(), true) }()
 	<-taken
-	if k.whole.TryLock() {
-		k.whole.Unlock()
-		do()
-		close(goOn)
-	} else {
-		close(goOn)
-		do()
+	did := make(chan struct{})
+	go func() { defer close(did); do() }()
+	select {
+	case <-did:
+	case <-time.After(50 * time.Millisecond): // what does not wait for the writer is done by then
 	}
+	close(goOn)
+	<-did
 	if err := <-stored; err != nil {
 		s.Fatal(err)
 	}
@@ -135,4 +135,29 @@ func (s *stored) wantAbove(was uint32) {
 	if c, _ := s.claim("uid", ""); len(s.ledger.cursors) > before && c.head.Generation <= was {
 		s.Errorf("generation %d of the new cursor after a crash, and the one before had %d", c.head.Generation, was)
 	}
+}
+
+// A cursor is dropped while a transaction takes what there is of the cluster, and another one has
+// its name then: the store does not have both.
+func TestRenamedWhileTaken(t *testing.T) {
+	s := newStored(t)
+	s.ledger.Join("a")
+	const digest = digestPrefix + "1"
+	later, _ := s.claim(digest, "")
+	s.fill(later)
+	old, _ := s.claim("uid", "", digest) // another cluster, it is said
+	s.commit(true)
+	if later.cursor == old.cursor {
+		t.Fatal("one cursor for both")
+	}
+	later.mu.Lock()
+	later.headDirty, later.headFirst = true, true
+	later.mu.Unlock()
+	s.whileTaken("a", func() {
+		s.ledger.Drop(old.ID())
+		if c, _ := s.claim("uid", ""); c.cursor != later.cursor {
+			t.Error("a new cursor")
+		}
+	})
+	s.reopened()
 }
