@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -92,6 +93,11 @@ func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 	c.head.Selection = s
 	return c
 }
+
+// rest begins the rule of a cursor whose objects others have in part: it selects only what is left. Should
+// its stream be followed again beside theirs, it begins with a snapshot, as with any other
+// selection. Else it would go on without what they have told to be gone.
+const rest = "the rest of: "
 
 // moved is what moves of one object.
 type moved struct {
@@ -214,6 +220,9 @@ func (m *move) handOver() {
 		}
 		// The rest must not be stored without what has moved.
 		c.headDirty, c.headFirst = true, true
+		if !strings.HasPrefix(c.head.Selection.Where, rest) {
+			c.head.Selection.Where = rest + c.head.Selection.Where
+		}
 	}
 	c.mu.Unlock()
 	defer c.mu.Lock()
@@ -221,6 +230,7 @@ func (m *move) handOver() {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	to.beginNumbersLocked(head.Limit)
+	to.head.Selection.Where = strings.TrimPrefix(to.head.Selection.Where, rest) // it begins anew
 	if m.at != to.cursor || to.head.Generation <= head.Generation {
 		m.at = to.cursor
 		to.head.Generation = max(to.head.Generation, head.Generation)

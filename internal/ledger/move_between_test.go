@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -128,5 +129,72 @@ func TestSnapshotBetweenTheStepsOfAMove(t *testing.T) {
 	m.run()
 	if at, ok := to.Start(); ok || to.ResumePoint() != "" {
 		t.Errorf("it goes on at %q, with %d objects that no snapshot has told", at, to.Stats().Known)
+	}
+}
+
+// Who follows again what was followed before, beside a stream that has taken objects of it, is to
+// be told of what that one has deleted: also if the process was killed between two steps of that.
+func TestFollowedAgainAfterAMove(t *testing.T) {
+	const n = 2*lookedAtOnce + 1
+	for name, test := range map[string]struct {
+		moves func(s *stored, from *Cursor)
+	}{
+		"some": {moves: func(s *stored, _ *Cursor) {
+			s.in("b", "b", "a")
+			s.commit(false)
+			s.open()
+		}},
+		"all, and a kill": {moves: func(s *stored, from *Cursor) {
+			to := s.in("a", "a", "")
+			s.commit(true)
+			m, killed := s.moveTo(from, to, nil), (*memStore)(nil)
+			m.between = func() {
+				if killed == nil {
+					s.commit(false)
+					killed = s.store.copied()
+				}
+			}
+			m.run()
+			s.store = killed
+			s.open()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			from := s.in("", "")
+			s.fillIn(from, n)
+			generation := from.head.Generation
+			test.moves(s, from)
+			s.in("a", "", "a", "b")
+			c := s.in("", "", "a", "b")
+			at, ok := c.Start()
+			if ok || c.Stats().Known == 0 || c.head.Generation <= generation {
+				t.Errorf("it goes on at %q in generation %d after %d, with %d objects", at, c.head.Generation, generation, c.Stats().Known)
+			}
+			for o := range c.acked.all() {
+				if o.due != c.due {
+					t.Error("what has stayed is due again")
+					break
+				}
+			}
+			if c.head.Selection != (Selection{}) {
+				t.Errorf("it selects %+v", c.head.Selection)
+			}
+		})
+	}
+}
+
+// Who follows again what was followed before, and nothing beside it, has all of it back: but for
+// what is gone, nothing is due.
+func TestFollowedAgainAlone(t *testing.T) {
+	s := newStored(t)
+	all := objectsIn("a", "b", "c")
+	s.tell(s.in("", ""), all)
+	x := Name{"b", "x"}
+	s.tell(s.in("b", "b", "a"), map[Name]Version{x: all[x]})
+	s.commit(true)
+	s.open()
+	if told := s.tell(s.in("", ""), all); !slices.Equal(told, []string{"+c"}) {
+		t.Errorf("told %v", told)
 	}
 }
