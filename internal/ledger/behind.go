@@ -7,7 +7,8 @@ import "sync"
 //	Cursor.mu is given back ── behind? ──▶ behind.intents ── every transaction
 //	                                   └─▶ behind.rest ───── one with everything, or all of the cluster
 //
-// A cursor lists itself, once in each list, until a transaction takes what it has.
+// A cursor lists itself with its cluster, once in each list, until a transaction takes what
+// it has. A cluster is listed with the writer while one of its cursors is listed.
 
 // cursorLock is the lock of a cursor. Who gives it back need not know whether what it has
 // changed is to be stored.
@@ -22,11 +23,11 @@ func (m *cursorLock) Unlock() {
 	m.Mutex.Unlock()
 }
 
-// behind lists cursors that the store is behind of. Those that were dropped since, or have
-// nothing any more, may be among them.
-type behind struct {
-	intents []*cursor // of which any transaction takes something
-	rest    []*cursor // that have acks, a head, or deletions to forget
+// behind lists what the store is behind of: cursors of one cluster, or clusters. What was
+// dropped since, or has nothing any more, may be in it.
+type behind[T any] struct {
+	intents []T // of which any transaction takes something
+	rest    []T // that have acks, a head, or deletions to forget
 }
 
 // inLists is in which of them a cursor stands.
@@ -41,60 +42,77 @@ func (c *cursor) listLocked() {
 	if !intents && !rest {
 		return
 	}
-	w := c.writer
+	w, k := c.writer, c.cluster
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if intents {
 		c.listed.intents = true
-		w.behind.intents = append(w.behind.intents, c)
+		if k.behind.intents = append(k.behind.intents, c); len(k.behind.intents) == 1 {
+			w.behind.intents = append(w.behind.intents, k)
+		}
 	}
 	if rest {
 		c.listed.rest = true
-		w.behind.rest = append(w.behind.rest, c)
+		if k.behind.rest = append(k.behind.rest, c); len(k.behind.rest) == 1 {
+			w.behind.rest = append(w.behind.rest, k)
+		}
 	}
 }
 
-// eachBehind calls take once for each cursor that the store is behind of, and with whether
-// everything is to be taken of it; where that is not so, only for those with intents. What
-// stays of those that are skipped stays listed. If rest is false, everything is taken of no
-// cluster, and the cursors without intents are not gone through. The caller holds Ledger.mu, under which
-// objects move from one cursor to another: both are taken before that, or both after it.
-func (w *writer) eachBehind(skip, everything func(*cluster) bool, rest bool, take func(c *Cursor, all bool)) {
-	w.mu.Lock()
+// behindLocked returns the clusters of which a transaction takes something, each once. Those
+// that are skipped stay listed. If rest is false, everything is taken of no cluster, and those
+// with neither intents nor drops are not gone through.
+func (w *writer) behindLocked(skip, everything func(*cluster) bool, rest bool) (clusters []*cluster) {
 	lists := w.behind
-	w.behind = behind{}
+	w.behind = behind[*cluster]{}
 	if !rest {
 		w.behind.rest, lists.rest = lists.rest, nil
 	}
-	w.mu.Unlock()
-	var left behind
-	looked := make(map[*cursor]bool, len(lists.intents)) // of which everything was taken
-	for _, c := range lists.intents {
-		if skip(c.cluster) {
-			left.intents = append(left.intents, c)
+	seen := make(map[*cluster]bool, len(lists.intents))
+	add := func(k *cluster) {
+		if !seen[k] {
+			seen[k] = true
+			clusters = append(clusters, k)
+		}
+	}
+	for _, k := range lists.intents {
+		if skip(k) {
+			w.behind.intents = append(w.behind.intents, k)
 			continue
 		}
-		all := everything(c.cluster)
-		if all {
-			looked[c] = true
-		}
-		w.looked++
-		take(&Cursor{cursor: c}, all)
+		add(k)
 	}
-	for _, c := range lists.rest {
-		switch {
-		case looked[c]:
-		case skip(c.cluster), !everything(c.cluster):
-			left.rest = append(left.rest, c)
-		default:
-			w.looked++
-			take(&Cursor{cursor: c}, true)
+	for _, k := range lists.rest {
+		if skip(k) || !everything(k) {
+			w.behind.rest = append(w.behind.rest, k)
+			continue
+		}
+		add(k)
+	}
+	for k := range w.dropped {
+		if !skip(k) {
+			add(k)
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.behind.intents = append(left.intents, w.behind.intents...)
-	if rest {
-		w.behind.rest = append(left.rest, w.behind.rest...)
+	return clusters
+}
+
+// takeLocked empties the lists of a cluster, of which a transaction takes the intents, or
+// everything. It returns each cursor once.
+func (k *cluster) takeLocked(everything bool) (cursors []*cursor) {
+	cursors, k.behind.intents = k.behind.intents, nil
+	if !everything || len(k.behind.rest) == 0 {
+		return cursors
 	}
+	seen := make(map[*cursor]bool, len(cursors))
+	for _, c := range cursors {
+		seen[c] = true
+	}
+	for _, c := range k.behind.rest {
+		if !seen[c] {
+			cursors = append(cursors, c)
+		}
+	}
+	k.behind.rest = nil
+	return cursors
 }

@@ -94,6 +94,7 @@ type cursor struct {
 	prewritable     []*pending // candidates for prewriteLocked
 	headDirty       bool
 	headFirst       bool   // the store must have the head before it has further acks
+	became          bool   // the store has it under another name, or may have
 	stored          bool   // the store has a head of this cursor
 	storedAt        string // the resume point in the store, or of the transaction that is to store the first one; "": none
 	usage           Usage

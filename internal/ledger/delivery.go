@@ -209,7 +209,7 @@ func (c *Cursor) AckGhost(n Name, uid string, stored ...func()) {
 	unacked := c.unackedUIDs[name(key)]
 	o := c.acked.get(key)
 	at := c.nameLocked(key, c.pending[name(key)])
-	left := slices.DeleteFunc(slices.Clone(unacked), func(h version) bool { return h.uid == u })
+	left := withoutUID(unacked, u)
 	if acked := o != nil && o.uid == u; !acked && len(left) == len(unacked) {
 		return
 	} else if acked {

@@ -61,5 +61,6 @@
 // whoever delivers next has before it begins.
 //
 // One stream uses a cursor at a time; any number of workers may. Cursors share
-// no lock with each other.
+// no lock with each other. Claims of one cluster wait for each other, and for what is being
+// stored of that cluster to be encoded; those of others wait for neither.
 package ledger

@@ -166,7 +166,7 @@ func TestExpiryTakesNoOthersCursor(t *testing.T) {
 // A cursor takes the place of another while a transaction is put together: the
 // store never holds both, nor what is left of the old one.
 func TestReplacedWhileTaken(t *testing.T) {
-	for name, early := range map[string]bool{"before the cursors are counted": true, "after": false} {
+	for name, cluster := range map[string]string{"before the cursors are taken": "", "after": "other", "meanwhile": "a"} {
 		t.Run(name, func(t *testing.T) {
 			s := newStored(t)
 			old, _ := s.claim("uid", "")
@@ -176,11 +176,11 @@ func TestReplacedWhileTaken(t *testing.T) {
 				s.ledger.Drop(old.ID())
 				s.claim("uid", "")
 			}
-			if early {
+			if cluster == "" {
 				replace()
 				s.commit(true)
 			} else {
-				s.whileTaken(replace)
+				s.whileTaken(cluster, replace)
 				s.reopened() // fails if there are two
 				s.commit(true)
 			}
@@ -191,25 +191,5 @@ func TestReplacedWhileTaken(t *testing.T) {
 				t.Errorf("the new cursor knows %d objects of the old one", known)
 			}
 		})
-	}
-}
-
-// awaitTaken waits until a transaction has taken the lists of cursors.
-func (w *writer) awaitTaken(t *testing.T) {
-	t.Helper()
-	limit, tick := time.After(time.Minute), time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		w.mu.Lock()
-		n := len(w.behind.intents) + len(w.behind.rest)
-		w.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("%d cursors are still listed", n)
-		}
 	}
 }

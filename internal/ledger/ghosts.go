@@ -40,6 +40,24 @@ func (c *Cursor) ghostsLocked(acked *object, unacked []version, u uid) (ghosts [
 	return ghosts
 }
 
+// withoutUID removes a UID from those that the sink may hold of an object. Begin returns the
+// first of them, so the few before it move, and not those behind it: a ledger of an earlier
+// version may have any number. It looks at 2*GhostsAtOnce from the UID on. Should such a ledger
+// have the UID once more behind these, its deletion is delivered twice. all is not valid any more
+// if it is longer than what is returned.
+func withoutUID(all []version, u uid) []version {
+	is := func(h version) bool { return h.uid == u }
+	i := slices.IndexFunc(all, is)
+	if i < 0 {
+		return all
+	}
+	front := all[:min(len(all), i+2*GhostsAtOnce)]
+	kept := slices.DeleteFunc(front, is)
+	gone := len(front) - len(kept)
+	copy(front[gone:], kept)
+	return all[gone:]
+}
+
 // holdBackLocked is called for a state, or a deletion, that waits for the deletions of
 // ghosts. A UID that is noted, as one is that is handed over, keeps from the sink what came
 // before it. This has to as well: a watch may show the ghosts again, once their deletions are

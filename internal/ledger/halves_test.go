@@ -204,18 +204,16 @@ func TestWakingDoesNotWaitForTheRefused(t *testing.T) {
 			return false
 		})
 		all := r.ledger.all()
-		r.ledger.mu.Lock() // so that one transaction has all of it
-		sequence, _ := good.observe(pod(1), at20(1), false, false)
-		_, _, safe, _ := good.Begin(sequence, pod(1), at20(1), false) // who comes later waits for the next one
 		for _, c := range all {
 			if refused[c.key] {
 				for i := range 3 {
 					sequence, _ := c.observe(pod(i), at20(i), false, false)
-					c.Begin(sequence, pod(i), at20(i), false)
+					c.begin(sequence, pod(i), at20(i), false)
 				}
 			}
 		}
-		r.ledger.mu.Unlock()
+		sequence, _ := good.observe(pod(1), at20(1), false, false)
+		_, _, safe, _ := good.Begin(sequence, pod(1), at20(1), false) // the first that wakes the writer, so that one transaction has all of it
 		began := time.Now()
 		<-safe
 		if took := time.Since(began); took > 8*time.Second { // to look for all of them takes 17

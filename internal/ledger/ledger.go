@@ -186,7 +186,7 @@ func (l *Ledger) Status() (s Status, ok bool) {
 // Claim returns the cursor of a stream and a route, a new one if there is none, and
 // those of other clusters that had the name, whose objects are gone: the caller
 // delivers their deletions and then calls Retired. In each of these clusters the stream
-// has what would be its own in its present one, see absorbLocked.
+// has what would be its own in its present one, see absorb.
 //
 // What is returned is a handle: from here on, calls through older ones do nothing,
 // but for acks of what they have begun. The new owner begins where a restart would.
@@ -197,10 +197,14 @@ func (l *Ledger) Status() (s Status, ok bool) {
 // gives way to a UID, and never takes the place of one: the cursor's ID tells
 // under which the stream goes on.
 func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
+	k := l.beginClaim(q.ID.Cluster)
+	defer l.endClaim(k)
+	l.absorb(q)
+	k.whole.Lock()
+	defer k.whole.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := q.ID
-	l.absorbLocked(q)
 	c = l.cursors[id]
 	for _, o := range l.sameLocked(id) {
 		uid := o.ID().ClusterUID
@@ -219,6 +223,24 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	c = c.claimed(q)
 	l.yieldLocked(c.ID(), former, q.Others)
 	return c, former
+}
+
+// beginClaim waits for the other claims of a cluster, which is not freed until endClaim.
+func (l *Ledger) beginClaim(name string) *cluster {
+	l.mu.Lock()
+	k := l.clusterLocked(name)
+	k.claimed++
+	l.mu.Unlock()
+	k.claims.Lock()
+	return k
+}
+
+func (l *Ledger) endClaim(k *cluster) {
+	k.claims.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k.claimed--
+	l.freeLocked(k)
 }
 
 // yieldLocked notes of the other streams of a name which cluster has it now, also
@@ -272,36 +294,43 @@ func (c *Cursor) setReplaced(replaced bool) {
 // name. What the cursor in its place observes from here on is numbered above the
 // deletions. It does nothing if somebody has claimed the cursor since.
 func (l *Ledger) Retired(former, by *Cursor) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	id := former.ID()
-	if c := l.cursors[id]; c == nil || c.cursor != former.cursor || !former.Owned() {
-		return
-	}
-	by.numberAbove(former.number())
-	l.dropLocked(id, former)
+	l.dropIf(former, func() bool {
+		if !former.Owned() {
+			return false
+		}
+		by.numberAbove(former.number())
+		return true
+	})
 }
 
 // Drop forgets a stream and all that is known of it.
 func (l *Ledger) Drop(id StreamID) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c := l.cursors[id]; c != nil {
-		l.dropLocked(id, c)
+	c := l.cursors[id]
+	l.mu.Unlock()
+	if c != nil {
+		l.dropIf(c, func() bool { return c.ID() == id })
 	}
 }
 
 // drop is Drop, unless another cursor has taken the place of c.
-func (l *Ledger) drop(c *Cursor) {
+func (l *Ledger) drop(c *Cursor) { l.dropIf(c, func() bool { return true }) }
+
+// dropIf drops a cursor that is the ledger's if that is still so by what should returns.
+// Nobody claims it meanwhile.
+func (l *Ledger) dropIf(c *Cursor, should func() bool) {
+	c.cluster.whole.Lock()
+	defer c.cluster.whole.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id := c.ID(); l.cursors[id] != nil && l.cursors[id].cursor == c.cursor {
-		l.dropLocked(id, c)
+	id := c.ID()
+	if held := l.cursors[id]; held != nil && held.cursor == c.cursor && should() {
+		l.dropLocked(id, held)
 	}
 }
 
 // dropLocked tells the writer before anybody can claim the stream anew: see
-// writer.begin.
+// writer.take.
 func (l *Ledger) dropLocked(id StreamID, c *Cursor) {
 	l.removeLocked(id, c)
 	l.outliveLocked(c)

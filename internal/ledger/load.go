@@ -81,7 +81,8 @@ func (l *Ledger) mergeLocked(c, before *Cursor) {
 	if before == nil {
 		return
 	}
-	c.moveTo(func() *Cursor { return before }, func(string) bool { return true })
+	m := move{from: c, to: func() *Cursor { return before }, in: func(string) bool { return true }, whole: &c.cluster.whole}
+	m.run()
 	l.dropLocked(before.ID(), c)
 	l.cursors[before.ID()] = before
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 )
 
 // memStore is a store that can fail. A crash leaves what it holds.
@@ -26,6 +27,15 @@ func (m *memStore) cursors() int {
 
 func newMemStore() *memStore {
 	return &memStore{heads: map[string][]byte{}, records: map[string]map[string][]byte{}}
+}
+
+// copied returns a store that holds the same: what there is after a kill.
+func (m *memStore) copied() *memStore {
+	c := &memStore{heads: maps.Clone(m.heads), records: map[string]map[string][]byte{}}
+	for k, records := range m.records {
+		c.records[k] = maps.Clone(records)
+	}
+	return c
 }
 
 func (m *memStore) Load(_ context.Context, visit func(string, []byte, iter.Seq2[[]byte, []byte]) error) error {

@@ -3,6 +3,8 @@ package ledger
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // A stream that is claimed takes over what was delivered by streams that nobody
@@ -14,34 +16,75 @@ import (
 // replaced has the name of one that the stream may deliver now. Its deletion comes
 // before that, whatever namespaces were followed then.
 
-// absorbLocked gives to a stream, cluster by cluster, what belongs to it of the cursors
-// of the same resource and route in namespaces that nobody follows: what lies in its own
+// absorb gives to a stream, cluster by cluster, what belongs to it of the cursors of the
+// same resource and route in namespaces that nobody follows: what lies in its own
 // namespace, and what lies in one that nobody follows. Cursors with nothing left are
-// dropped.
-func (l *Ledger) absorbLocked(q Claiming) {
+// dropped. One of which everything belongs to a stream that has no cursor becomes that,
+// however many objects it has. The caller claims a stream of the cluster.
+func (l *Ledger) absorb(q Claiming) {
 	if q.Followed == nil {
 		return // the caller does not know
 	}
+	everything := q.ID.Namespace == "" || !slices.ContainsFunc(q.Followed, func(followed string) bool { return followed != q.ID.Namespace })
 	belongs := func(namespace string) bool {
-		return q.ID.Namespace == "" || namespace == q.ID.Namespace ||
+		return everything || namespace == q.ID.Namespace ||
 			!slices.Contains(q.Followed, namespace) && !slices.Contains(q.Followed, "")
 	}
-	for _, from := range slices.Collect(l.ofLocked(q.ID.Cluster)) {
+	all := l.of(q.ID.Cluster)
+	if everything {
+		// The largest first, as the others move to it.
+		size := func(c *Cursor) int {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.usage.Objects
+		}
+		slices.SortFunc(all, func(a, b *Cursor) int { return cmp.Compare(size(b), size(a)) })
+	}
+	for _, from := range all {
 		id := from.ID()
 		at := id
 		if at.Namespace = q.ID.Namespace; at == id || !at.SameStream(q.ID) || slices.Contains(q.Followed, id.Namespace) {
 			continue
 		}
-		to := func() *Cursor {
+		if everything && l.become(from, at, q.Selection) {
+			continue
+		}
+		m := move{from: from, in: belongs, whole: &from.cluster.whole, to: func() *Cursor {
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			if c := l.cursors[at]; c != nil {
 				return c
 			}
 			return l.newSelectionLocked(at, q.Selection)
-		}
-		if from.moveTo(to, belongs) {
-			l.dropLocked(id, from)
+		}}
+		if m.run() {
+			l.drop(from)
 		}
 	}
+}
+
+// become makes a cursor that of another stream, if that has none. What comes from here on
+// has a generation and numbers above those of all that was delivered under either name.
+func (l *Ledger) become(c *Cursor, id StreamID, s Selection) bool {
+	c.cluster.whole.Lock()
+	defer c.cluster.whole.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := c.ID()
+	if held := l.cursors[was]; l.cursors[id] != nil || held == nil || held.cursor != c.cursor {
+		return false
+	}
+	l.removeLocked(was, c)
+	l.addLocked(id, c)
+	c.mu.Lock()
+	h := &c.head
+	h.ID, h.Generation, c.became = id, max(h.Generation, l.firstGeneration()), true
+	c.beginNumbersLocked(c.numbers.last) // above what a cursor of that name has had that was dropped
+	digest := h.Digest
+	c.mu.Unlock()
+	c.claimed(Claiming{Digest: digest, Selection: s, moved: true})
+	l.outliveLocked(c) // should what it was be followed beside it
+	return true
 }
 
 // newSelectionLocked adds a cursor of a stream that has never been claimed.
@@ -51,6 +94,11 @@ func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 	return c
 }
 
+// rest begins the rule of a cursor whose objects others have in part: it selects only what is left. Should
+// its stream be followed again beside theirs, it begins with a snapshot, as with any other
+// selection. Else it would go on without what they have told to be gone.
+const rest = "the rest of: "
+
 // moved is what moves of one object.
 type moved struct {
 	name    name
@@ -59,33 +107,150 @@ type moved struct {
 	unacked []version
 }
 
-// moveTo moves the objects in some namespaces to another cursor, and reports whether
-// nothing is left. The one that they move to gives up its resume point, and goes on
-// in a generation and with numbers above those of both: also when there is nothing to
-// move, because what sinks were told to be gone may be told to be there again.
-func (c *Cursor) moveTo(other func() *Cursor, in func(namespace string) bool) (empty bool) {
-	all, at, nonUUIDs, empty := c.takeOut(in)
-	if len(all) == 0 && !empty {
+// move moves the objects in some namespaces to another cursor. The one that they move to
+// gives up its resume point, and goes on in a generation and with numbers above those of
+// both: also when there is nothing to move and nothing left, because what sinks were told to
+// be gone may be told to be there again.
+//
+// Objects move in steps. The locks are held for so many objects as in a sweep, and within a
+// step nothing is stored of the two cursors: so after each the store has an object in one of
+// them, and who is killed between two steps goes on with the rest.
+type move struct {
+	from  *Cursor
+	to    func() *Cursor // is called without a cursor's lock
+	in    func(namespace string) bool
+	whole *sync.Mutex // of their cluster
+
+	at       *cursor // to which something has moved; nil: none
+	out      []moved // of this step
+	nonUUIDs map[uid]string
+
+	looked, most int    // objects since the locks were taken, and the most that there were
+	between      func() // two steps; nil but in tests
+}
+
+// run reports whether nothing is left, of what was not dropped meanwhile.
+func (m *move) run() (empty bool) {
+	c := m.from
+	m.whole.Lock()
+	defer m.whole.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dropped {
 		return false
 	}
-	to := other()
+	// In this order, as an ack between two steps makes an acked one of an unacked one.
+	for n := range c.unackedUIDs {
+		if !m.look(n) {
+			return false
+		}
+	}
+	for i := c.acked.len(); i > 0; i = min(i-1, c.acked.len()) {
+		if !m.look(c.acked.at(uint32(i - 1)).name) {
+			return false
+		}
+	}
+	empty = c.acked.len() == 0 && len(c.unackedUIDs) == 0
+	if len(m.out) > 0 || empty && m.at == nil {
+		m.handOver()
+	}
+	return empty
+}
+
+// look moves an object if it is to move, and ends the step from time to time. It returns
+// false when the move is over: the cursor was dropped.
+func (m *move) look(n name) bool {
+	if whole, _ := n.split(); m.in(whole.Namespace) {
+		m.takeOutLocked(n)
+	}
+	m.looked++
+	if m.most = max(m.most, m.looked); m.looked < lookedAtOnce {
+		return true
+	}
+	m.looked = 0
+	if len(m.out) > 0 {
+		m.handOver()
+	}
+	m.from.mu.Unlock()
+	m.whole.Unlock()
+	if m.between != nil {
+		m.between()
+	}
+	m.whole.Lock()
+	m.from.mu.Lock()
+	return !m.from.dropped
+}
+
+// takeOutLocked removes an object. UIDs that are no UUIDs are copied.
+func (m *move) takeOutLocked(n name) {
+	c := m.from
+	keep := func(u uid) {
+		if s, ok := c.nonUUIDs[u]; ok {
+			if m.nonUUIDs == nil {
+				m.nonUUIDs = map[uid]string{}
+			}
+			m.nonUUIDs[u] = s
+		}
+	}
+	one := moved{name: n, unacked: c.unackedUIDs[n]}
+	if o := c.acked.get([]byte(n)); o != nil {
+		copied := *o
+		one.acked, one.due = &copied, o.due != c.due || c.mayHaveToldLocked()
+		keep(o.uid)
+		c.acked.remove([]byte(n))
+	}
+	for _, h := range one.unacked {
+		keep(h.uid)
+	}
+	c.setUnackedLocked(n, nil)
+	delete(c.lingering, n) // an ack of that would have the object here again
+	c.touchLocked(n)
+	c.leftLocked([]byte(n))
+	m.out = append(m.out, one)
+}
+
+// handOver ends a step. It gives back the lock of the cursor that objects leave meanwhile.
+func (m *move) handOver() {
+	c := m.from
+	all, nonUUIDs, head := m.out, m.nonUUIDs, c.head
+	head.Limit = max(head.Limit, c.numbers.last)
+	if m.out, m.nonUUIDs = nil, nil; len(all) > 0 {
+		if c.owner > 0 {
+			c.owner++ // what was handed over of it is not to be begun any more
+		}
+		// The rest must not be stored without what has moved.
+		c.headDirty, c.headFirst = true, true
+		if !strings.HasPrefix(c.head.Selection.Where, rest) {
+			c.head.Selection.Where = rest + c.head.Selection.Where
+		}
+	}
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	to := m.to()
 	to.mu.Lock()
 	defer to.mu.Unlock()
-	to.beginNumbersLocked(at.Limit)
-	to.head.Generation = max(to.head.Generation, at.Generation)
-	to.raiseGenerationLocked()
-	to.anewLocked()
-	to.head.inherit(at)
+	to.beginNumbersLocked(head.Limit)
+	to.head.Selection.Where = strings.TrimPrefix(to.head.Selection.Where, rest) // it begins anew
+	if m.at != to.cursor || to.head.Generation <= head.Generation {
+		m.at = to.cursor
+		to.head.Generation = max(to.head.Generation, head.Generation)
+		to.raiseGenerationLocked()
+		to.anewLocked()
+		to.head.inherit(head)
+	}
+	if !to.needsSnapshot {
+		to.anewLocked() // one that has begun between two steps does not tell what comes now
+	}
 	for u, s := range nonUUIDs {
 		to.keepNonUUIDLocked(u, s)
 	}
-	for _, m := range all {
-		to.takeInLocked(m)
+	for _, one := range all {
+		to.takeInLocked(one)
 	}
-	if to.head.Due == 0 && slices.ContainsFunc(all, func(m moved) bool { return m.due }) {
+	if to.head.Due == 0 && slices.ContainsFunc(all, func(one moved) bool { return one.due }) {
 		to.raiseDueLocked() // the store can only tell what is due from what was before
 	}
-	return empty
+	to.headDirty, to.headFirst = true, true
 }
 
 // inherit takes over what another head says of the objects and of their cluster, as far
@@ -97,54 +262,6 @@ func (h *head) inherit(from head) {
 	if len(h.Was) == 0 {
 		h.Was = slices.Clone(from.Was)
 	}
-}
-
-// takeOut removes the objects in some namespaces. UIDs that are no UUIDs are copied.
-func (c *Cursor) takeOut(in func(namespace string) bool) (all []moved, at head, nonUUIDs map[uid]string, empty bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at, nonUUIDs = c.head, map[uid]string{}
-	at.Limit = max(at.Limit, c.numbers.last)
-	keep := func(u uid) {
-		if s, ok := c.nonUUIDs[u]; ok {
-			nonUUIDs[u] = s
-		}
-	}
-	moves := func(n name) bool {
-		whole, _ := n.split()
-		return in(whole.Namespace)
-	}
-	for o := range c.acked.all() {
-		if moves(o.name) {
-			copied := *o
-			all = append(all, moved{name: o.name, acked: &copied, due: o.due != c.due || c.mayHaveToldLocked(), unacked: c.unackedUIDs[o.name]})
-		}
-	}
-	for n, unacked := range c.unackedUIDs {
-		if c.acked.get([]byte(n)) == nil && moves(n) {
-			all = append(all, moved{name: n, unacked: unacked})
-		}
-	}
-	for _, m := range all {
-		if m.acked != nil {
-			keep(m.acked.uid)
-			c.acked.remove([]byte(m.name))
-		}
-		for _, h := range m.unacked {
-			keep(h.uid)
-		}
-		c.setUnackedLocked(m.name, nil)
-		c.touchLocked(m.name)
-		c.leftLocked([]byte(m.name))
-	}
-	if len(all) > 0 {
-		if c.owner > 0 {
-			c.owner++ // what was handed over of it is not to be begun any more
-		}
-		// The rest must not be stored without what has moved.
-		c.headDirty, c.headFirst = true, true
-	}
-	return all, at, nonUUIDs, c.acked.len() == 0 && len(c.unackedUIDs) == 0
 }
 
 // takeInLocked adds what another cursor knew of an object. Where both know of it, the

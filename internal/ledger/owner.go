@@ -20,6 +20,8 @@ type Claiming struct {
 	// Mine is the handle that the caller has had of the cursor, nil if it has none:
 	// should it still be the owner's, it stays so, and goes on where it was.
 	Mine *Cursor
+
+	moved bool // the cursor was of another stream
 }
 
 // Selection is what a stream follows of a resource.
@@ -50,12 +52,12 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	c.elsewhere = false
 	c.setMissingLocked(h.unwatched(), false, now)
 	c.setMissingLocked(h.routeGone(), false, now)
-	if h.Selection != q.Selection {
+	if h.Selection != q.Selection || q.moved {
 		if h.Selection.Changed != q.Selection.Changed {
 			c.dropDigestsLocked()
 		}
 		h.Selection, c.headDirty = q.Selection, true
-		if !c.isEmptyLocked() || h.Resume != "" {
+		if !c.isEmptyLocked() || h.Resume != "" || q.moved {
 			// What one selection has deleted the other may hold in the same version.
 			c.raiseGenerationLocked()
 			if c.mayHaveToldLocked() {

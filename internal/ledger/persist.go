@@ -20,6 +20,7 @@ type batch struct {
 
 	headFirst bool     // as the cursor's
 	kept      []string // keys of what is kept
+	became    bool     // as the cursor's
 	gaveUp    int      // deletions that were remembered when the resume point was given up; 0: it was not
 }
 
@@ -60,6 +61,7 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		if c.headDirty {
 			u.Head, b.head, b.resume, c.headDirty = c.head.encode(c.key), true, c.head.Resume, false
 			b.limit = c.head.Limit
+			b.became, c.became = c.became, false
 			if c.storedAt == "" && b.resume != "" {
 				// From when the store may have one, until it has another, or none again.
 				c.storedAt = b.resume
@@ -92,14 +94,6 @@ func (c *Cursor) take(all bool) (batch, Update) {
 		b.first, c.stored = true, true
 	}
 	return b, u
-}
-
-// takeHead is take with everything, and the head even if it has not changed.
-func (c *Cursor) takeHead() (batch, Update) {
-	c.mu.Lock()
-	c.headDirty = true
-	c.mu.Unlock()
-	return c.take(true)
 }
 
 // encodeAllLocked returns the records of objects, which lie in few large pieces
@@ -178,5 +172,6 @@ func (b batch) putBack() {
 	c.kept.putBack(b.kept)
 	c.headDirty = c.headDirty || b.head
 	c.headFirst = c.headFirst || b.headFirst
+	c.became = c.became || b.became
 	c.stored = c.stored && !b.first
 }

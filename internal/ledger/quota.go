@@ -47,11 +47,19 @@ type cluster struct {
 	mu      sync.Mutex
 	givenUp map[GivenUp]uint64
 
-	failing atomic.Bool // the store does not take its part
-	storing storing     // guarded by writer.mu
+	failing atomic.Bool     // the store does not take its part
+	storing storing         // guarded by writer.mu
+	behind  behind[*cursor] // guarded by writer.mu
+
+	// claims is held by a claim of one of its streams from beginning to end. whole is held
+	// while several of its cursors change, of which the store is to have all or none, and
+	// while a transaction takes its part. claims comes before whole, and whole before
+	// Ledger.mu: nobody waits for another cluster's.
+	claims, whole sync.Mutex
 
 	// Guarded by Ledger.mu: what keeps it there.
 	cursors int
+	claimed int // claims that are under way
 	streams streams
 	routes  map[string]*taken
 	joined  bool
@@ -210,7 +218,7 @@ func (l *Ledger) setJoined(name string, joined bool) {
 // all of it has left the store goes on where it was, so that what is new of it is stored with
 // the end of what was.
 func (l *Ledger) freeLocked(k *cluster) {
-	if l.clusters[k.name] == k && !k.joined && k.cursors == 0 && (l.writer == nil || !l.writer.owes(k)) {
+	if l.clusters[k.name] == k && !k.joined && k.cursors+k.claimed == 0 && (l.writer == nil || !l.writer.owes(k)) {
 		delete(l.clusters, k.name)
 	}
 }

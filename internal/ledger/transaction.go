@@ -16,9 +16,9 @@ const giveUpAfter = 32
 const errorsShown = 4
 
 // transaction is what there is to store at one moment, by cluster. Each part may be stored by
-// itself, as none depends on that of another cluster: but one that drops cursors is stored
-// with the term's, which holds the generation that new cursors begin in (outliveLocked), or
-// after it.
+// itself, as none depends on that of another cluster: but one that drops cursors, or
+// gives one another name, is stored with the term's, which holds the generation that new cursors
+// begin in (outliveLocked), or after it.
 type transaction struct {
 	writer  *writer
 	parts   map[*cluster]*part
@@ -34,6 +34,7 @@ type part struct {
 	cluster *cluster
 	updates []Update
 	dropped []string
+	became  bool // a cursor has another name
 	batches []batch
 	records int
 	bytes   int // of keys and values
@@ -71,6 +72,7 @@ func (t *transaction) part(k *cluster) *part {
 func (t *transaction) add(b batch, u Update) {
 	p := t.part(b.cursor.cluster)
 	p.batches = append(p.batches, b)
+	p.became = p.became || b.became
 	p.updates = append(p.updates, u)
 	p.records += len(u.Records)
 	p.bytes += len(u.Head)
@@ -145,10 +147,11 @@ func (t *transaction) withoutHeld(parts []*part) []*part {
 		return parts
 	}
 	return slices.DeleteFunc(parts, func(p *part) bool {
-		if len(p.dropped) > 0 {
+		held := len(p.dropped) > 0 || p.became
+		if held {
 			p.err = t.term
 		}
-		return len(p.dropped) > 0
+		return held
 	})
 }
 

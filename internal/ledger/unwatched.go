@@ -95,11 +95,10 @@ func (c *Cursor) isEmpty() bool {
 // dropUnwatched drops the cursors that nobody has followed for twice the retention and
 // that sinks hold nothing of.
 func (l *Ledger) dropUnwatched(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock() // nobody claims one meanwhile
-	for id, c := range l.cursors {
-		if c.missingFor((*head).unwatched, now) >= 2*l.retention && c.isEmpty() {
-			l.dropLocked(id, c)
+	should := func(c *Cursor) bool { return c.missingFor((*head).unwatched, now) >= 2*l.retention && c.isEmpty() }
+	for _, c := range l.all() {
+		if should(c) {
+			l.dropIf(c, func() bool { return should(c) })
 		}
 	}
 }

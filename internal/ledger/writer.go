@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,22 +53,8 @@ type writer struct {
 	waiting map[*cluster]chan struct{} // closed once a transaction that begins later has stored the cluster's part
 	flushed map[*cluster]bool          // those of which the next transaction takes everything
 	dropped map[*cluster][]string      // cursors to remove from the store
-	behind  behind
+	behind  behind[*cluster]
 	status  Status
-}
-
-// Status is where the ledger's store stands.
-type Status struct {
-	Healthy   bool      `json:"healthy"`
-	Since     time.Time `json:"since,omitzero"`      // when Healthy last changed
-	LastError string    `json:"lastError,omitempty"` // empty while healthy
-	Attempts  int       `json:"attempts"`            // failed transactions since it was last healthy
-	NextRetry time.Time `json:"nextRetry,omitzero"`  // zero while healthy
-	Written   time.Time `json:"written,omitzero"`    // when the last transaction succeeded; zero: none has
-	// Writes and Failures count transactions, Records what was written.
-	Writes   uint64 `json:"-"`
-	Failures uint64 `json:"-"`
-	Records  uint64 `json:"-"`
 }
 
 func newWriter(o Options, l *Ledger) *writer {
@@ -155,84 +140,6 @@ func (w *writer) run(ctx context.Context) error {
 	}
 }
 
-// begin puts a transaction together: of intents only, or with everything.
-func (w *writer) begin(all bool) *transaction {
-	w.round++
-	t := &transaction{writer: w, parts: map[*cluster]*part{}}
-	w.mu.Lock()
-	early := time.Now().Before(w.retryAt)
-	for k, stored := range w.waiting {
-		if early && k.failing.Load() || w.waiters[k] != nil {
-			continue // one channel for all who come until its next turn
-		}
-		w.waiters[k] = stored
-		delete(w.waiting, k)
-	}
-	flushed := maps.Clone(w.flushed)
-	clear(w.flushed)
-	w.mu.Unlock()
-	// What moves between cursors, and a drop with the term's generation that it raises, is
-	// taken as a whole.
-	w.ledger.mu.Lock()
-	defer w.ledger.mu.Unlock()
-	skip := func(k *cluster) bool { return early && k.failing.Load() }
-	everything := func(k *cluster) bool { return all || flushed[k] || k.failing.Load() }
-	rest := all || len(flushed) > 0 || len(w.refused) > 0
-	w.eachBehind(skip, everything, rest, func(c *Cursor, all bool) {
-		b, u := c.take(all)
-		if len(u.Records) > 0 || u.Head != nil {
-			t.add(b, u)
-		}
-		if b.gaveUp > 0 {
-			id := c.ID()
-			w.log.Info("A stream's resume point is given up, as too many deletions had to be remembered for its sake while a change is not accepted; a restart takes a snapshot",
-				"cluster", id.Cluster, "resource", id.Resource, "deletions", b.gaveUp)
-		}
-	})
-	if early && len(w.refused) > 0 {
-		t.skipped = true
-	}
-	if w.failing.Load() && !early {
-		if c := w.waits(t); c != nil {
-			// Only what the store takes tells that it does not fail for all. It may
-			// be long until a cluster at rest has something new for it.
-			t.add(c.takeHead())
-		}
-	}
-	// After that, so that a cursor is never stored without the end of the one
-	// whose place it took; and last, so that nothing is left of one that was
-	// dropped just now.
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for k, cursors := range w.dropped {
-		if skip(k) {
-			continue
-		}
-		p := t.part(k)
-		p.dropped = cursors
-		for _, cursor := range cursors {
-			p.updates = append(p.updates, Update{Cursor: cursor, Drop: true})
-		}
-		delete(w.dropped, k)
-	}
-	return t
-}
-
-// waits returns a cursor of a cluster that is waited for although it has nothing to
-// store, and did not fail to; nil: there is none.
-func (w *writer) waits(t *transaction) *Cursor {
-	waiting := map[*cluster]bool{}
-	for k := range w.waiters {
-		waiting[k] = t.parts[k] == nil && !k.failing.Load()
-	}
-	for _, c := range w.ledger.allLocked() {
-		if waiting[c.cluster] {
-			return c
-		}
-	}
-	return nil
-}
-
 // commit stores what is dirty. After a failure all of what failed is dirty again.
 func (w *writer) commit(ctx context.Context, all bool) error {
 	t := w.begin(all)
@@ -292,137 +199,4 @@ func (w *writer) wakeUp() {
 	case w.wake <- struct{}{}:
 	default:
 	}
-}
-
-// fails reports whether the store is taken to fail, and not only what some clusters
-// have for it: it has failed for all clusters, or for more than one since it last
-// took anything.
-func (w *writer) fails() bool {
-	if len(w.refused) == 0 {
-		return false
-	}
-	l := w.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	since := 0
-	for k := range w.refused {
-		if (k.cursors > 0 || k == l.term.cluster) && k.storing.round > w.took {
-			since++
-		}
-	}
-	return since > 1 || !l.anyTakenLocked()
-}
-
-// record keeps whether the store has taken a cluster's part.
-func (w *writer) record(p *part) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	k, err := p.cluster, p.err
-	s := &k.storing
-	if was := k.failing.Swap(err != nil); was != (err != nil) {
-		s.since, s.round = time.Now(), w.round
-	}
-	if err == nil {
-		if s.tried > 0 {
-			s.refused = nil
-		}
-		s.lastError, s.attempts, s.tried = "", 0, 0
-		s.drops -= len(p.dropped)
-		p.dropped = nil
-		delete(w.refused, k)
-		return
-	}
-	s.lastError = err.Error()
-	s.attempts++
-	if p.alone {
-		if s.tried == 0 && s.refused != nil {
-			close(s.refused)
-		}
-		s.tried = w.round
-	}
-	w.refused[k] = struct{}{}
-}
-
-// reportCluster logs when the store begins to refuse a cluster's part, by itself, and when it
-// takes it again. While the store fails for all, report logs that.
-func (w *writer) reportCluster(k *cluster, failing bool) {
-	is := k.failing.Load()
-	switch {
-	case is && k.storing.tried > 0 && !failing && !k.storing.told:
-		k.storing.told = true
-		w.log.Error(errors.New(k.storing.lastError), "The ledger cannot store what it has of a cluster; delivery of that one pauses until it can", "cluster", k.name)
-	case !is && k.storing.told:
-		k.storing.told = false
-		w.log.Info("The ledger stores what it has of a cluster again; its delivery goes on", "cluster", k.name)
-	}
-}
-
-// describe fills in whether the store takes a cluster's part.
-func (w *writer) describe(k *cluster, s *ClusterStatus) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s.Healthy = !k.failing.Load()
-	s.Since, s.LastError, s.Attempts = k.storing.since, k.storing.lastError, k.storing.attempts
-}
-
-// report keeps the status, and logs when the store begins to fail and when it
-// has recovered.
-func (w *writer) report(failing bool, err error) {
-	w.mu.Lock()
-	s := &w.status
-	was := s.Healthy
-	s.Healthy, s.NextRetry = !failing, time.Time{}
-	if s.Healthy != was {
-		s.Since = time.Now()
-	}
-	switch {
-	case !failing:
-		s.LastError, s.Attempts = "", 0
-	case err != nil:
-		s.LastError = err.Error()
-		s.Attempts++
-	}
-	if failing {
-		s.NextRetry = w.retryAt
-	}
-	w.mu.Unlock()
-	w.failing.Store(failing)
-	switch {
-	case was && failing:
-		w.log.Error(err, "The ledger cannot be written; delivery pauses until it can")
-	case !was && !failing:
-		w.log.Info("The ledger is written again; delivery goes on")
-	}
-}
-
-// drop removes a cursor from the store with the next transaction.
-func (w *writer) drop(c *Cursor) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.dropped[c.cluster] = append(w.dropped[c.cluster], c.key)
-	c.cluster.storing.drops++
-}
-
-// owes reports whether the store does not take what there is of a cluster, or may have a
-// cursor of it that is dropped.
-func (w *writer) owes(k *cluster) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return k.failing.Load() || k.storing.drops > 0
-}
-
-// free forgets the clusters of which a transaction has stored the last.
-func (w *writer) free(t *transaction) {
-	l := w.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for k := range t.parts {
-		l.freeLocked(k)
-	}
-}
-
-func (w *writer) getStatus() Status {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.status
 }
