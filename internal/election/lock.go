@@ -102,9 +102,9 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 		l.fence.renew(began, time.Now())
 		l.saw(record.HolderIdentity, record.RenewTime.Time)
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+	if !l.fence.held() && (apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)) {
 		l.report(ctx, nil) // somebody was faster; the next Get tells who
-	} else {
+	} else { // one that leads has not renewed
 		l.report(ctx, err)
 	}
 	return err

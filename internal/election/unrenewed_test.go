@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
@@ -17,12 +19,20 @@ func TestALeaderTellsThatItCannotRenew(t *testing.T) {
 	jittered := time.Duration(jitter * float64(usual.RetryPeriod)) // the longest pause between two renewals
 	for _, test := range []struct {
 		name  string
-		line  line
+		line  func(*hub) line
 		after time.Duration // how long after the last renewal it is told
 		says  string        // of the last call
 	}{
-		{"refused", func(context.Context, bool) error { return errors.New("refused") }, jittered, "refused"},
-		{"silent", hang, usual.late(), ""},
+		{"refused", func(*hub) line { return func(context.Context, bool) error { return errors.New("refused") } }, jittered, "refused"},
+		{"changed before each write", func(h *hub) line {
+			return func(_ context.Context, before bool) error {
+				if before {
+					h.give(h.holder())
+				}
+				return nil
+			}
+		}, jittered, apierrors.NewConflict(leases, "lease", nil).Error()},
+		{"silent", func(*hub) line { return hang }, usual.late(), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -35,7 +45,7 @@ func TestALeaderTellsThatItCannotRenew(t *testing.T) {
 						t.Fatalf("a leader that is well: %+v", s)
 					}
 				}
-				a.client.through(test.line)
+				a.client.through(test.line(h))
 				h.mu.Lock()
 				last := h.record.RenewTime.Time
 				h.mu.Unlock()

@@ -22,6 +22,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
 
 func TestElderObjectsComeFirst(t *testing.T) {
@@ -87,15 +89,24 @@ func TestReasonsStayTheSame(t *testing.T) {
 func TestAHubThatStopsAnswering(t *testing.T) {
 	const refusing, silent, well = 0, 1, 2
 	var now atomic.Int32
+	var watched atomic.Bool        // there is a watch, which stays open
+	refused := make(chan struct{}) // a request for its version, before it is refused
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch watches := r.URL.Query().Get("watch") != ""; {
 		case now.Load() == refusing:
+			if r.URL.Path == "/version" {
+				select {
+				case refused <- struct{}{}:
+				case <-r.Context().Done():
+				}
+			}
 			http.Error(w, "no", http.StatusServiceUnavailable)
 		case now.Load() == silent:
 			<-r.Context().Done()
 		case watches && r.URL.Query().Get("sendInitialEvents") != "":
 			http.Error(w, "it knows no streaming lists", http.StatusUnprocessableEntity)
 		case watches:
+			watched.Store(true)
 			w.WriteHeader(http.StatusOK)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
@@ -110,7 +121,7 @@ func TestAHubThatStopsAnswering(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := providers[0].NewScanner().(*secretsScanner)
-	s.informer.within, s.informer.every = 200*time.Millisecond, 10*time.Millisecond
+	s.informer.within, s.informer.every = time.Second, 10*time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	changed, ended := make(chan struct{}, 1), make(chan error, 1)
@@ -134,12 +145,11 @@ func TestAHubThatStopsAnswering(t *testing.T) {
 		{well, "", true},
 		{silent, "the hub cannot be reached; the clusters known so far stay: no answer in time", true},
 		{well, "", true},
-		{refusing, "", true}, // it answers
 	} {
 		now.Store(step.is)
 		for {
 			_, err := s.informer.look()
-			if s.Complete() == step.read && (step.says == "" && err == nil || step.says != "" && err != nil && strings.Contains(err.Error(), step.says)) {
+			if s.Complete() == step.read && watched.Load() == step.read && (step.says == "" && err == nil || step.says != "" && err != nil && strings.Contains(err.Error(), step.says)) {
 				break
 			}
 			select {
@@ -149,8 +159,53 @@ func TestAHubThatStopsAnswering(t *testing.T) {
 			}
 		}
 	}
+	// A refusal is an answer. The last of these requests is made when those before are noted.
+	now.Store(refusing)
+	for range hubSilentAfter + 1 {
+		select {
+		case <-refused:
+		case <-limit.C:
+			t.Fatal("not in time: the hub is not asked for its version")
+		}
+	}
+	if _, err := s.informer.look(); err != nil {
+		t.Errorf("a hub that refuses: %v", err)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSilenceIsTwoRequestsInARow: one that a busy hub answers late is no problem. A hub that
+// answers no more is told of within ten seconds, as docs/clusters.md promises.
+func TestSilenceIsTwoRequestsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var (
+			f                hubInformer
+			asked            int
+			answered, silent time.Time
+		)
+		ask := func(ctx context.Context) error {
+			if asked++; asked%2 == 0 || asked > 20 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			answered = time.Now()
+			return nil
+		}
+		f.listen(ctx, ask, func() {
+			silent = time.Now()
+			cancel()
+		})
+		const longest = 10 * time.Second
+		if took := silent.Sub(answered); asked != 21 || took != hubSilentAfter*(hubAskedEvery+hubVersionWithin) || took > longest {
+			t.Errorf("told at request %d, %v after the last answer", asked, took)
+		}
+		if _, err := f.look(); err == nil || !strings.Contains(err.Error(), "no answer in time") {
+			t.Errorf("a hub that is silent: %v", err)
+		}
+	})
 }

@@ -12,10 +12,12 @@ import (
 
 // A hub that has stopped answering looks, to a watch, like one in which nothing changes. So
 // it is asked for its version, which is the cheapest request that it answers to everybody.
-// One that falls silent is known to be within the sum of both.
+// A hub that is busy answers late now and then, so silence is hubSilentAfter requests in a
+// row without an answer: it is told 9 s after the last answer at the latest.
 const (
-	hubAskedEvery    = 3 * time.Second // the pause after an answer
-	hubVersionWithin = 4 * time.Second
+	hubAskedEvery    = 2 * time.Second // the pause between two requests
+	hubVersionWithin = 2500 * time.Millisecond
+	hubSilentAfter   = 2
 )
 
 // hubVersion returns a request for the hub's version. The error is nil also if the hub answers
@@ -40,7 +42,7 @@ func hubVersion(hub *rest.Config) (ask func(context.Context) error, err error) {
 func (f *hubInformer) listen(ctx context.Context, ask func(context.Context) error, changed func()) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	for {
+	for unanswered := 0; ; {
 		pause.Reset(cmp.Or(f.every, hubAskedEvery))
 		select {
 		case <-pause.C:
@@ -49,11 +51,16 @@ func (f *hubInformer) listen(ctx context.Context, ask func(context.Context) erro
 		}
 		bounded, cancel := context.WithTimeout(ctx, cmp.Or(f.within, hubVersionWithin))
 		err := ask(bounded)
-		silent := err != nil && bounded.Err() != nil
+		if err != nil && bounded.Err() != nil {
+			unanswered++
+		} else {
+			unanswered = 0
+		}
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
+		silent := unanswered >= hubSilentAfter
 		f.mu.Lock()
 		was := f.silent
 		f.silent = silent

@@ -103,8 +103,9 @@ func expiredToken() string {
 	return part([]byte(`{"alg":"none"}`)) + "." + part([]byte(`{"sub":"a","iat":1700000000,"exp":1700003600}`)) + "." + part([]byte("canary-signature"))
 }
 
-// front is a proxy with TLS in front of a cluster that changes its answers.
-func front(t *testing.T, c *testenv.Cluster, change func(*http.Response) error) *rest.Config {
+// front is a proxy with TLS in front of a cluster that keeps requests from it, which it
+// answers with 403, and changes its answers. Each func may be nil.
+func front(t *testing.T, c *testenv.Cluster, refuse func(*http.Request) bool, change func(*http.Response) error) *rest.Config {
 	t.Helper()
 	to := must(rest.TransportFor(c.Config()))(t)
 	upstream := must(url.Parse(c.URL()))(t)
@@ -115,7 +116,13 @@ func front(t *testing.T, c *testenv.Cluster, change func(*http.Response) error) 
 		FlushInterval:  -1,
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	server := httptest.NewTLSServer(proxy)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuse != nil && refuse(r) {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
@@ -218,7 +225,7 @@ var faults = []fault{
 		name: "proxy answering HTML", code: "FL1007", cluster: "alpha", says: "text/html", pre: true,
 		reason: api.ReasonStreamDown,
 		inject: func(t *testing.T, s *stand) []string {
-			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
+			return s.with(t, front(t, s.env.Cluster("alpha"), nil, func(r *http.Response) error {
 				_ = r.Body.Close()
 				r.StatusCode, r.Header, r.ContentLength = http.StatusOK, http.Header{"Content-Type": {"text/html"}}, -1
 				r.Body = io.NopCloser(strings.NewReader("<html>log in</html>"))
@@ -230,7 +237,7 @@ var faults = []fault{
 		name: "clock skew", code: "FL1023", cluster: "alpha", says: "ahead", pre: true,
 		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
-			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
+			return s.with(t, front(t, s.env.Cluster("alpha"), nil, func(r *http.Response) error {
 				r.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 				return nil
 			}))
@@ -240,7 +247,7 @@ var faults = []fault{
 		name: "version skew", code: "FL1024", cluster: "alpha", says: "v1.19.2", pre: true,
 		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
-			return s.with(t, front(t, s.env.Cluster("alpha"), func(r *http.Response) error {
+			return s.with(t, front(t, s.env.Cluster("alpha"), nil, func(r *http.Response) error {
 				if r.Request.URL.Path == "/version" {
 					_ = r.Body.Close()
 					body := `{"major":"1","minor":"19","gitVersion":"v1.19.2"}`
@@ -420,12 +427,9 @@ var faults = []fault{
 		name: "lock refused", code: "FL1503", says: "this process stops delivering at", leads: true,
 		reason: api.ReasonDelivered,
 		inject: func(t *testing.T, s *stand) []string {
-			return s.leading(t, target{"hub", front(t, s.env.Cluster("beta"), func(r *http.Response) error {
-				if s.refuses.Load() && r.Request.Method == http.MethodPut {
-					r.StatusCode, r.Status = http.StatusForbidden, "403 Forbidden"
-				}
-				return nil
-			})})
+			return s.leading(t, target{"hub", front(t, s.env.Cluster("beta"), func(r *http.Request) bool {
+				return s.refuses.Load() && r.Method == http.MethodPut
+			}, nil)})
 		},
 		then: func(_ *testing.T, s *stand, _ *running) { s.refuses.Store(true) },
 	},
