@@ -110,7 +110,9 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s)
 docs: ## Write the generated parts of docs/, and all pages as a site into bin/site
 	go test ./cmd/internal/app -count 1 -run '^(TestPagesAreGenerated|TestConfigurationPage)$$' -write-docs
 	go test ./deploy -count 1 -run '^TestCharts?(PagesAreGenerated|KnowTheConfigurationFile|HoldCopies)$$' -write-docs
-	go run ./internal/mutants -page >internal/mutants/README.md
+	@mkdir -p bin
+	go run ./internal/mutants -page >bin/mutants.md
+	mv bin/mutants.md internal/mutants/README.md
 	cd tools && go run ./record $(PICTURES)
 	cd tools && go run ./site -out ../bin/site
 

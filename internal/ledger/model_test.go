@@ -132,7 +132,7 @@ type sink struct {
 	ids        map[string]bool
 	numbers    map[string]uint64
 	past       map[string]int // of the server from which the newest state is
-	cleared    map[string]int // by name: the age of the newest change before which another UID was deleted
+	cleared    map[string]int // by name: the age of the change before which another UID was deleted, until one is accepted
 	seen, gone map[string]bool
 	newest     map[string]int
 	buried     map[string]int // UIDs that this run said to be gone, with the past of the server
@@ -185,6 +185,7 @@ func (s *sink) bury(i item, ghost string) {
 func (s *sink) deliver(i item) {
 	s.identify(i)
 	s.past[i.name] = i.past
+	delete(s.cleared, i.name)
 	if i.deleted {
 		delete(s.objects, i.name)
 		s.gone[i.uid], s.buried[i.uid] = true, i.past

@@ -240,8 +240,9 @@ const (
 )
 
 // measureTimes has the browser show each view, and follow some. It fails if the page's thread
-// works longer than it may, three times, as a mistake does; and with -strict-times also if
-// somebody who waits does, which is only right on a machine that does nothing else.
+// works longer than it may, five times, as a mistake does; and with -strict-times at the first
+// time, and also if somebody who waits does, which is only right on a machine that does nothing
+// else.
 func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, views map[string]string) {
 	blank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -250,19 +251,30 @@ func measureTimes(t *testing.T, browser *testbrowser.Browser, address string, vi
 	defer blank.Close()
 	reference := browser.Open(t, blank.URL, testbrowser.Settings{})
 	defer reference.Close(t)
-	again := func(name string, measure func(slow float64) bool) {
-		for try := 1; !measure(slowness(t, reference)); try++ {
-			if try == 3 {
+	tries := 5
+	if *strictTimes {
+		tries = 1
+	}
+	again := func(name string, measure func() (part float64)) {
+		for try := 1; ; try++ {
+			slow := slowness(t, reference)
+			part := measure()
+			slow = max(slow, slowness(t, reference)) // others come and go
+			if part <= slow {
+				return
+			}
+			t.Logf("%s takes %.1f times what it may, on a machine that is %.1f times slow", name, part, slow)
+			if try == tries {
 				t.Errorf("%s is too slow, %d times", name, try)
-				break
+				return
 			}
 		}
 	}
 	for name, path := range views {
-		again(name, func(slow float64) bool { return measureView(t, browser, name, address+path, slow) })
+		again(name, func() float64 { return measureView(t, browser, name, address+path) })
 	}
 	for _, name := range []string{"overview", "clusters"} {
-		again("following "+name, func(slow float64) bool { return measureFollowing(t, browser, name, address+views[name], slow) })
+		again("following "+name, func() float64 { return measureFollowing(t, browser, name, address+views[name]) })
 	}
 }
 
@@ -283,12 +295,14 @@ func slowness(t *testing.T, blank *testbrowser.Tab) float64 {
 			return height;
 		})()`, nil)
 	})
-	return max(worked.Longest/withTime, 1)
+	slow := max(worked.Longest/withTime, 1)
+	t.Logf("this machine is %.1f times slow", slow)
+	return slow
 }
 
-// measureView opens a view, and reports whether its thread works no longer than it may on a
-// machine that is so slow.
-func measureView(t *testing.T, browser *testbrowser.Browser, name, address string, slow float64) bool {
+// measureView opens a view, and returns how many times longer its thread works than it may on a
+// machine with time.
+func measureView(t *testing.T, browser *testbrowser.Browser, name, address string) float64 {
 	t.Helper()
 	tab := browser.Open(t, address, testbrowser.Settings{})
 	defer tab.Close(t)
@@ -307,20 +321,23 @@ func measureView(t *testing.T, browser *testbrowser.Browser, name, address strin
 				Nodes: document.getElementsByTagName("*").length, Bytes: performance.getEntriesByType("navigation")[0].decodedBodySize}), 200));
 		})`, &got)
 	})
-	t.Logf("%-9s first paint after %.0f ms, of which the server took %.0f; tasks above 50 ms: %.0f; CPU: %.1f ms until the first paint, %.1f in the longest task, %.1f in all, on a machine that is %.1f times slow; %.0f nodes, %.0f KiB",
-		name, got.Paint, got.Answer, got.Long, worked.Paint, worked.Longest, worked.All, slow, got.Nodes, got.Bytes/1024)
+	t.Logf("%-9s first paint after %.0f ms, of which the server took %.0f; tasks above 50 ms: %.0f; CPU: %.1f ms until the first paint, %.1f in the longest task, %.1f in all; %.0f nodes, %.0f KiB",
+		name, got.Paint, got.Answer, got.Long, worked.Paint, worked.Longest, worked.All, got.Nodes, got.Bytes/1024)
 	if got.Nodes > 4000 || got.Bytes > 200<<10 {
 		t.Errorf("%s has %.0f nodes and %.0f bytes", name, got.Nodes, got.Bytes)
 	}
 	if *strictTimes && (got.Paint > mostPaint || len(got.Long) > 0) {
 		t.Errorf("%s is painted after %.0f ms, with tasks above 50 ms: %.0f", name, got.Paint, got.Long)
 	}
-	return worked.Paint > 0 && worked.Paint <= slow*mostPaint && worked.Longest <= slow*mostTask && worked.All <= slow*mostView
+	if worked.Paint == 0 {
+		t.Errorf("the browser does not tell what of %s it painted first", name)
+	}
+	return max(worked.Paint/mostPaint, worked.Longest/mostTask, worked.All/mostView)
 }
 
-// measureFollowing looks at a view until it has been drawn anew a few times, and reports
-// whether its thread works no longer than it may on a machine that is so slow.
-func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address string, slow float64) bool {
+// measureFollowing looks at a view until it has been drawn anew a few times, and returns how many
+// times longer its thread works than it may on a machine with time.
+func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address string) float64 {
 	t.Helper()
 	tab := browser.Open(t, address, testbrowser.Settings{})
 	defer tab.Close(t)
@@ -330,22 +347,23 @@ func measureFollowing(t *testing.T, browser *testbrowser.Browser, name, address 
 		new PerformanceObserver(l => test.Long.push(...l.getEntries().map(e => e.duration))).observe({type: "longtask"});
 		new MutationObserver(() => { test.Times++; test.drawn(); }).observe(document.querySelector("#as-of"), {childList: true});
 		0`, nil)
+	var got struct {
+		Long  []float64
+		Times float64 // while it is watched
+	}
 	worked := tab.Watch(t, func() {
+		tab.Eval(t, `test.Long = [], test.Times = 0`, nil)
 		for range 2 {
 			tab.Eval(t, `new Promise(done => { test.drawn = () => requestAnimationFrame(() => setTimeout(() => done(0), 200)); })`, nil)
 		}
+		tab.Eval(t, `({Long: test.Long, Times: test.Times})`, &got)
 	})
-	var got struct {
-		Long  []float64
-		Times float64
-	}
-	tab.Eval(t, `({Long: test.Long, Times: test.Times})`, &got)
-	t.Logf("%-9s drawn anew %.0f times: tasks above 50 ms: %.0f; CPU: %.1f ms in the longest task, %.1f each time, on a machine that is %.1f times slow",
-		name, got.Times, got.Long, worked.Longest, worked.All/got.Times, slow)
+	t.Logf("%-9s drawn anew %.0f times: tasks above 50 ms: %.0f; CPU: %.1f ms in the longest task, %.1f each time",
+		name, got.Times, got.Long, worked.Longest, worked.All/got.Times)
 	if *strictTimes && len(got.Long) > 0 {
 		t.Errorf("to follow %s has tasks above 50 ms: %.0f", name, got.Long)
 	}
-	return worked.Longest <= slow*mostTask && worked.All/got.Times <= slow*mostRedraw
+	return max(worked.Longest/mostTask, worked.All/got.Times/mostRedraw)
 }
 
 func useKeys(t *testing.T, browser *testbrowser.Browser, address string) {
