@@ -13,9 +13,9 @@ import (
 // A hub that has stopped answering looks, to a watch, like one in which nothing changes. So
 // it is asked for its version, which is the cheapest request that it answers to everybody.
 // A hub that is busy answers late now and then, so silence is hubSilentAfter requests in a
-// row without an answer: it is told 9 s after the last answer at the latest.
+// row without an answer: it is told 8 s after the last answer at the latest.
 const (
-	hubAskedEvery    = 2 * time.Second // the pause between two requests
+	hubAskedEvery    = 1500 * time.Millisecond // the pause between two requests
 	hubVersionWithin = 2500 * time.Millisecond
 	hubSilentAfter   = 2
 )
