@@ -160,6 +160,9 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	if digest != 0 {
 		c.relyOnDigestsLocked()
 	}
+	if p != nil && deleted && p.prewritten.uid == seen.uid {
+		p.prewritten = prewritten{} // also if its deletion waits once more
+	}
 	c.setUnackedLocked(at, nil)
 	if len(c.pending) == 0 && c.mostPending > mapsMayKeep {
 		// A map never becomes smaller by itself.

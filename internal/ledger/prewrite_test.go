@@ -208,6 +208,27 @@ func TestDeletedBeforeItIsNoted(t *testing.T) {
 	}
 }
 
+// TestADeletionIsAckedAndWaitsAgain: a watch has shown it once more meanwhile. No sink holds
+// the UID.
+func TestADeletionIsAckedAndWaitsAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, r *running) {
+		c := r.snapshotted()
+		time.Sleep(1100 * time.Millisecond)
+		_, _ = c.observe(pod(0), at20(0), false, false)
+		r.another(1) // notes the other one ahead
+		sequence, _ := c.observe(pod(0), at(uuid(0), 30), true, false)
+		if _, _, err := beginAndWait(t.Context(), c, sequence, pod(0), at(uuid(0), 30), true); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.observe(pod(0), at(uuid(0), 31), true, false)
+		c.Ack(sequence, pod(0), at(uuid(0), 30), true)
+		time.Sleep(2 * time.Second)
+		if held := r.held(pod(0)); len(held) > 0 {
+			t.Errorf("the store holds %v, whose deletion is acked", held)
+		}
+	})
+}
+
 // TestNoteAheadKeepsItsUID: also one that is no UUID, when others like it come
 // and go.
 func TestNoteAheadKeepsItsUID(t *testing.T) {
