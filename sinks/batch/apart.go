@@ -13,7 +13,7 @@ import (
 // what of that is written now, and puts the rest off.
 func (b *writer) siftLocked(now time.Time) (batch []*item) {
 	s := &b.suspects
-	b.apart = nil
+	b.apart, b.others = nil, true
 	batch = b.batch[:0]
 	if s.isEmpty() {
 		s.more = 0
@@ -25,6 +25,7 @@ func (b *writer) siftLocked(now time.Time) (batch []*item) {
 	n, bytes, most := 0, 0, b.mostLocked() // the first one has room in any case
 	if first != nil {
 		_, b.apart = s.of(&first.change.Key, now)
+		b.others = s.hasOthers(now)
 		keys, later = keySet{first.change.Key: {}}, keySet{}
 		n, bytes = 1, first.change.Size()
 	}
@@ -144,6 +145,9 @@ func (b *writer) writeApart(ctx context.Context, items []*item) error {
 			continue
 		case it.outcome == accepted:
 			b.suspects.accepted(it.change.Key)
+		case it.outcome == deadLettered:
+			delete(b.suspects.held.keys, it.change.Key)
+			fallthrough
 		default:
 			refused = true
 		}

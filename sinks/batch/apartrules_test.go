@@ -62,12 +62,12 @@ func TestWhatWasRefusedBeforeDelaysNothing(t *testing.T) {
 	key := func(i int) pipeline.Key { return change(fmt.Sprint("poison-", i), 1).Key }
 	const took = 20 * time.Millisecond
 	for i := range 1000 {
-		s.found(key(i), errNoReason, nil, took, now)
+		s.found(key(i), errNoReason, nil, took, false, now)
 	}
 	for i := range 1000 {
 		s.accepted(key(i))
 	}
-	s.found(key(1), errNoReason, nil, took, now)
+	s.found(key(1), errNoReason, nil, took, false, now)
 	of := key(1)
 	at, _ := s.of(&of, now)
 	if wait := at.Sub(now); wait <= 0 || wait > took*refusedShare {

@@ -10,6 +10,9 @@ import (
 // have of a minute.
 const shareMost = time.Minute / apartShare
 
+// oweMost is the most of what they have spent that is remembered: what is paid off in suspectFor.
+const oweMost = suspectFor / apartShare
+
 // share is the time that searches and writes apart may take: one apartShare-th of all, over all
 // clusters. The zero value has all that may be saved up.
 type share struct {
@@ -19,7 +22,7 @@ type share struct {
 
 // spend takes so much from the share. What is not there is gained later.
 func (s *share) spend(took time.Duration, now time.Time) {
-	s.spent, s.at = min(s.debt(now)+took, 2*shareMost), now
+	s.spent, s.at = min(s.debt(now)+took, oweMost), now
 }
 
 // debt returns how much was spent, without what was gained since.
@@ -41,12 +44,10 @@ func (h *held) has(key *pipeline.Key) bool {
 }
 
 // isMixed tells whether a line is of several clusters, none of which is suspected.
-func (l *line) isMixed() bool { return l.of.cluster == "" }
+func (l *line) isMixed() bool { return l.of.mixed }
 
-// maySearch tells whether a batch may be searched at once.
-func (s *suspects) maySearch(now time.Time) bool {
-	return s.share.debt(now) < shareMost || !s.hasOthers(now)
-}
+// maySearch tells whether a batch that is among others may be searched at once.
+func (s *suspects) maySearch(now time.Time) bool { return s.share.debt(now) < shareMost }
 
 // hold has what was refused as a whole written apart. It reports whether there was room for it.
 func (s *suspects) hold(items []*item, reason error, now time.Time) bool {
@@ -56,7 +57,11 @@ func (s *suspects) hold(items []*item, reason error, now time.Time) bool {
 	}
 	if len(h.keys) == 0 {
 		h.keys = map[pipeline.Key]time.Time{}
-		h.line = line{of: &h.as, size: max(len(items)/2, 1)}
+		l := &h.line
+		if l.of == nil { // once, as a writer may hold the line
+			l.of, h.as.mixed = &h.as, true
+		}
+		l.size, l.turn, l.off, l.took = max(len(items)/2, 1), time.Time{}, 0, 0
 	}
 	h.as.reason = reason.Error()
 	s.reason = h.as.reason

@@ -31,7 +31,7 @@ func (b *writer) search(ctx context.Context, items []*item) error {
 }
 
 // hold puts off what was refused as a whole, to be searched later. It reports whether it did: not
-// in the middle of a search, nor while there is time for one.
+// in the middle of a search, nor while there is time for one. It says nothing of the batch's size.
 func (b *writer) hold(items []*item, reason error) bool {
 	if b.isolating {
 		return false
@@ -47,6 +47,7 @@ func (b *writer) hold(items []*item, reason error) bool {
 		at, to := s.of(&it.change.Key, now)
 		b.refuse(it, putOff(to.of, s.wait(to, at, now)))
 	}
+	b.whole = half{}
 	return true
 }
 
@@ -92,6 +93,7 @@ func (b *writer) tellsOfSize(n int, took time.Duration, err error) bool {
 	switch {
 	case !b.isolating && n > 1 && !isPartial(err) && pipeline.IsPermanent(err):
 		b.whole = half{n, took, err}
+		b.searched += took
 		return false // before its halves do
 	case !b.isolating:
 		return true
@@ -195,7 +197,7 @@ func (b *writer) suspect() {
 func (b *writer) found(f isolated, of *line) {
 	now := time.Now()
 	b.mu.Lock()
-	begins := b.suspects.found(f.key, f.reason, of, f.took, now)
+	begins := b.suspects.found(f.key, f.reason, of, f.took, b.others && !b.suspects.maySearch(now), now)
 	n := len(b.suspects.names(now))
 	b.mu.Unlock()
 	b.metrics.apart.Set(float64(n))
@@ -230,10 +232,11 @@ func (b *writer) withoutFound(items []*item) (rest []*item) {
 	defer b.mu.Unlock()
 	for _, it := range items {
 		at, to := b.suspects.of(&it.change.Key, now)
+		unknown := to == nil || to.isMixed() // its cluster is not suspected yet
 		switch cluster := it.change.Key.Cluster; {
-		case b.inBatch[cluster] < mostFound || to == nil && !b.accepts:
+		case b.inBatch[cluster] < mostFound || unknown && !b.accepts:
 			rest = append(rest, it)
-		case to == nil:
+		case unknown:
 			b.refuse(it, putOff(&suspect{cluster: cluster, reason: b.reasonOf(cluster)}, putOffLeast))
 		default:
 			b.refuse(it, putOff(to.of, b.suspects.wait(to, at, now)))

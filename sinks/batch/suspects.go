@@ -65,6 +65,7 @@ type suspects struct {
 	othersFirst bool
 	turns       time.Time     // the last one that a line waits for
 	took        time.Duration // the last of them
+	mixedLast   bool          // the last write apart was of the mixed line
 	others      time.Time     // when there was last a change that is not suspected
 	swept       time.Time
 	// What is put off was in deliveries of which the rest is written: so much more is asked
@@ -81,6 +82,7 @@ func (s *suspects) isEmpty() bool { return len(s.clusters)+len(s.held.keys) == 0
 // suspect is a cluster of which something was found.
 type suspect struct {
 	cluster string
+	mixed   bool      // it is of several clusters instead
 	since   time.Time // that it is one
 	// objects that were refused, each with the time before which it is not written again, and
 	// the latest of these.
@@ -133,9 +135,13 @@ func (s *suspects) isOpen(now time.Time) bool {
 func (s *suspects) hasOthers(now time.Time) bool { return now.Sub(s.others) < othersGone }
 
 // isTurn tells whether a line has its turn, and since when. One that does not wait for it has
-// it at once, if no other waits. What is held always has it: nearly all of that is accepted.
+// it at once, if no other waits. What is held always has it, before all others every second time:
+// nearly all of that is accepted.
 func (s *suspects) isTurn(l *line, now time.Time) (since time.Time, is bool) {
-	if l.isMixed() {
+	switch {
+	case l.isMixed() && s.mixedLast:
+		return now, true
+	case l.isMixed():
 		return time.Time{}, true
 	}
 	if l.turn.IsZero() {
@@ -175,9 +181,9 @@ func (s *suspects) wait(l *line, at, now time.Time) time.Duration {
 }
 
 // found notes that the sink refuses an object for good by itself: in a write with others, or
-// apart. took is how long the write took in which it was alone. It returns for how long all of
-// the cluster is apart, if that begins now.
-func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Duration, now time.Time) (begins time.Duration) {
+// apart. took is how long the write took in which it was alone, and short tells that searches have
+// used up their share. It returns for how long all of the cluster is apart, if that begins now.
+func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Duration, short bool, now time.Time) (begins time.Duration) {
 	c := s.clusters[key.Cluster]
 	if c == nil {
 		if s.sweep(now); len(s.clusters) >= mostSuspected {
@@ -194,7 +200,6 @@ func (s *suspects) found(key pipeline.Key, reason error, of *line, took time.Dur
 	s.reason = c.reason
 	_, known := c.objects[key]
 	delete(s.held.keys, key)
-	short := !s.maySearch(now)
 	again := short || now.Sub(c.foundAt) < suspectFor
 	if of == nil {
 		c.foundAt = now
@@ -292,6 +297,7 @@ func (s *suspects) accepted(key pipeline.Key) {
 // and whether one is refused. In all that took so long, and the last write of it took that.
 func (s *suspects) wrote(l *line, n int, all, last time.Duration, refused bool, most int, now time.Time) {
 	s.share.spend(all, now)
+	s.mixedLast = l.isMixed()
 	if n == 0 { // the destination has failed: it may be that this was too large
 		l.size, l.turn = max(l.size/2, 1), time.Time{}
 		s.gate, s.othersFirst = now.Add(all*(apartShare-2)), true

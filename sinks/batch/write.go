@@ -27,6 +27,7 @@ type writer struct {
 	ahead   time.Time          // guarded by Batcher.mu: of the write under way, see aheadLocked
 
 	apart     *line          // what this round is of, if that is written apart
+	others    bool           // there were changes when it began that are not
 	isolating bool           // what is written is half of a batch, or apart
 	inBatch   map[string]int // changes that were found in this round, by cluster
 	isolated  []isolated     // since the sink has accepted something, and not suspected yet
@@ -35,7 +36,7 @@ type writer struct {
 	halves    []half         // of that, which were accepted
 	accepts   bool           // the sink has accepted something in this round
 	took      time.Duration  // the last write
-	searched  time.Duration  // what halves took in this round
+	searched  time.Duration  // what was refused as a whole in this round and its halves took
 }
 
 func (b *writer) run(ctx context.Context) {
