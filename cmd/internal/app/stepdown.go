@@ -37,11 +37,13 @@ func (p *program) gaveWay(ctx, run context.Context) error {
 		return nil
 	}
 	next := p.election.Successor(ctx)
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		p.log.Info("Stepped down", "leader", next)
+		return errSteppedDown
 	}
-	p.log.Info("Stepped down", "leader", next)
-	return errSteppedDown
 }
 
 // serveStepDown has the leader drain, release the lock and end.
