@@ -149,6 +149,8 @@ func TestKubectl(t *testing.T) {
 			"NAME REACHABLE SYNCED FRESH THROTTLED LIVE STREAMS VERSION AGE\n", "paris True True True False 2 2 v1.",
 		}, nil)
 		u.expects("member-clusters.md", "kubectl get memberclusters --namespace=fairlead-members --selector=fairlead.dev/member=edge-1", []string{"\nparis True "}, nil)
+		u.expects("member-clusters.md", "kubectl get leases --namespace=fairlead --output=custom-columns='NAME:.metadata.name,HOLDER:.spec.holderIdentity,RENEWED:.spec.renewTime,SECONDS:.spec.leaseDurationSeconds'",
+			[]string{"NAME HOLDER RENEWED SECONDS\n", "events-fairlead "}, nil)
 		for _, b := range testpages.Read(t, "../../../docs/member-clusters.md").Blocks("", "sh") {
 			for line := range strings.Lines(b.Text) {
 				if line = strings.TrimSpace(line); strings.Contains(line, "kubectl ") && !u.expected[line] {

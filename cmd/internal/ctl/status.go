@@ -44,7 +44,7 @@ func NewStatus() *cobra.Command {
 		Example: "  fairlead status\n" +
 			"  fairlead status edge-1 edge-2 -o wide\n" +
 			"  fairlead status --state=waiting,backing-off --sort-by=since\n" +
-			"  fairlead status --wait=live --at-least=3 --timeout=5m",
+			"  fairlead status --wait=live --at-least=2 --timeout=5m",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.names = args
 			return s.run(cmd)

@@ -380,7 +380,7 @@ func useKeys(t *testing.T, browser *testbrowser.Browser, address string) {
 	tab.Press(t, "c")
 	ready("/status/clusters")
 	tab.Press(t, "/", "p", "r", "o", "d", "-", "0", "0", "4", "Enter")
-	ready("/status/clusters?filter=prod-004")
+	ready("/status/clusters?filter=prod-004&l=")
 	var rows []string
 	tab.Eval(t, `[...document.querySelectorAll("a[data-row]")].map(a => a.innerText)`, &rows)
 	tab.Press(t, "j")
