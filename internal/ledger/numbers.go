@@ -18,10 +18,11 @@ type numbers struct {
 	since, least  uint64
 }
 
-// beginNumbersLocked gives numbers to a cursor from here on, all above another.
+// beginNumbersLocked gives numbers to a cursor from here on, all above another. The limit never
+// falls: the store would seem to have one already that is raised from there (headsFirstLocked).
 func (c *Cursor) beginNumbersLocked(above uint64) {
 	c.numbers.last = max(c.numbers.last, (above+1)&^1, uint64(time.Now().UnixMicro())&^1)
-	c.numbers.limit = c.numbers.last + numbersAhead
+	c.numbers.limit = max(c.numbers.limit, c.numbers.last+numbersAhead)
 	c.head.Limit, c.headDirty = c.numbers.limit, true
 	c.head.Clean = false
 }
@@ -39,6 +40,13 @@ func (c *Cursor) number() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(c.numbers.last, c.numbers.limit)
+}
+
+// lastNumber returns that of the last observation, or after a load one above what it may have been.
+func (c *Cursor) lastNumber() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.numbers.last
 }
 
 // loadNumbersLocked goes on above what a process before may have handed over, and not

@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"slices"
+	"testing"
+)
+
+// handOver takes a state or a deletion as far as a worker does, and reports whether it was handed over.
+func handOver(c *Cursor, o Observation, n Name, v Version, deleted bool) bool {
+	if _, _, _, superseded := c.begin(o.Sequence, n, v, deleted); superseded {
+		return false
+	}
+	c.Ack(o.Sequence, n, v, deleted)
+	return true
+}
+
+// A stream has taken over what nobody followed, and is to tell that it is gone. When that is
+// followed again before it has told so, it is there: its own stream takes it back, delivers it once
+// more, as it may have been told to be gone, and the first one says nothing of it.
+func TestFollowedAgainBeforeItIsTold(t *testing.T) {
+	s := newStored(t)
+	x, y := Name{"b", "x"}, Name{"c", "x"}
+	all := map[Name]Version{x: at(uuid(1), 10), y: at(uuid(2), 11)}
+	s.tell(s.in("", ""), all)
+	s.in("b", "b")
+	b := s.in("b", "b", "c")
+	b.BeginSnapshot()
+	b.Observe(x, all[x], false, true, nil)
+	next := endSnapshotOf(b, "50")
+	if len(next) != 1 || next[0].Name != y {
+		t.Fatalf("tombstones %v", next)
+	}
+	c := s.in("c", "b", "c")
+	if handOver(b, Observation{Sequence: next[0].Sequence}, y, next[0].Version, true) {
+		t.Error("it is told to be gone, and is followed again")
+	}
+	if told := s.tell(c, map[Name]Version{y: all[y]}); !slices.Equal(told, []string{"+c"}) {
+		t.Errorf("the stream of its namespace tells %v", told)
+	}
+	b.Seen("50")
+	if !b.Owned() || b.ResumePoint() != "50" || b.Stats() != (Stats{Known: 1}) {
+		t.Errorf("the other stream is the owner: %v, resume point %q, %+v", b.Owned(), b.ResumePoint(), b.Stats())
+	}
+	if told := s.tell(b, map[Name]Version{x: all[x]}); len(told) != 0 {
+		t.Errorf("the other stream tells %v", told)
+	}
+	for _, c := range s.ledger.cursors {
+		if u := c.recount(); u != c.usage {
+			t.Errorf("%+v are counted of what takes %+v", c.usage, u)
+		}
+	}
+}
+
+func endSnapshotOf(c *Cursor, version string) (all []Tombstone) {
+	return slices.Collect(c.EndSnapshot(version))
+}
+
+// Where another stream takes over what nobody follows, and there is nothing to move yet, nothing is
+// handed over any more that waits: nobody would know that the sink has it.
+func TestWhatWaitsWhenAnotherStreamTakesOver(t *testing.T) {
+	x, v := Name{"a", "x"}, at(uuid(1), 10)
+	for name, followed := range map[string][]string{"all": {"b"}, "some": {"a", "b"}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			from := s.in("", "")
+			o := from.Observe(x, v, false, false, nil)
+			s.in("b", followed...)
+			if handOver(from, o, x, v, false) {
+				t.Error("it is handed over")
+			}
+		})
+	}
+	t.Run("dropped", func(t *testing.T) {
+		s := newStored(t)
+		from := s.in("", "")
+		o := from.Observe(x, v, false, false, nil)
+		s.in("b", "b", "") // beside it
+		s.in("b", "b")     // which has its place now
+		if handOver(from, o, x, v, false) {
+			t.Error("it is handed over")
+		}
+	})
+}
+
+// A clock that was set back does not have a stream number what it observes below what another one
+// has told of its objects.
+func TestNumbersOfObjectsThatAnotherStreamHasTold(t *testing.T) {
+	const ahead = 1 << 50
+	for name, first := range map[string]string{"a new cursor": "", "one that has lost objects": "c"} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			all := objectsIn("a", "b", "c")
+			if s.tell(s.in("", ""), all); first != "" {
+				s.in("b", "b", "a") // the rest stays with the cursor of all
+			}
+			a := s.in("a", "a", first)
+			a.mu.Lock()
+			a.beginNumbersLocked(a.numbers.last + ahead)
+			a.mu.Unlock()
+			s.tell(a, objectsIn("a"))
+			told := a.numbers.last
+			if c := s.in("c", "a", "c"); c.numbers.last < told {
+				t.Errorf("number %d, and the other stream has come to %d", c.numbers.last, told)
+			}
+		})
+	}
+}
+
+// A cursor that goes on above another one's numbers still waits for the store to have what was raised last.
+func TestTheLimitOfNumbersDoesNotFall(t *testing.T) {
+	s := newStored(t)
+	c := s.in("", "")
+	s.tell(c, objectsIn("a"))
+	c.mu.Lock()
+	c.beginNumbersLocked(c.numbers.last + 1<<40) // far from the clock
+	for range 3 {
+		c.raiseGenerationLocked() // each asks for more
+	}
+	c.mu.Unlock()
+	s.commit(true)
+	c.mu.Lock()
+	c.beginNumbersLocked(0)
+	c.raiseGenerationLocked()
+	c.mu.Unlock()
+	n, v := Name{"a", "x"}, at(uuid(0), 30)
+	o := c.Observe(n, v, false, false, nil)
+	if _, _, unstored, _ := c.begin(o.Sequence, n, v, false); !unstored {
+		t.Error("it may be handed over before the generation is stored")
+	}
+}
