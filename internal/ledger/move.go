@@ -291,7 +291,8 @@ func (m *move) handOver() {
 	if to.head.Due == 0 && slices.ContainsFunc(all, func(one moved) bool { return one.due }) {
 		to.raiseDueLocked() // the store can only tell what is due from what was before
 	}
-	to.headDirty, to.headFirst = true, true
+	// With the head the store has what has moved, before a sink is told that it is gone.
+	to.headsFirstLocked()
 }
 
 // inherit takes over what another head says of the objects and of their cluster, as far

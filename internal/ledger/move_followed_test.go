@@ -128,3 +128,28 @@ func TestTheLimitOfNumbersDoesNotFall(t *testing.T) {
 		t.Error("it may be handed over before the generation is stored")
 	}
 }
+
+// What has moved in the last step of a move is stored before a sink is told that it is gone.
+// A process that is killed before has it where it was, as accepted.
+func TestWhatHasMovedIsStoredBeforeItIsTold(t *testing.T) {
+	s := newStored(t)
+	s.tell(s.in("", ""), objectsIn("b", "c"))
+	s.commit(true)
+	steps := 0
+	s.ledger.moveAtOnce, s.ledger.between = 1, func() {
+		if steps++; steps == 1 {
+			s.commit(false)
+		}
+	}
+	a := s.in("a", "a", "d")
+	a.BeginSnapshot()
+	all := endSnapshotOf(a, "50")
+	if steps < 2 || len(all) != 3 {
+		t.Fatalf("%d steps, %d tombstones", steps, len(all))
+	}
+	for _, d := range all {
+		if _, _, unstored, _ := a.begin(d.Sequence, d.Name, d.Version, true); !unstored {
+			t.Errorf("%v may be told to be gone", d.Name)
+		}
+	}
+}
