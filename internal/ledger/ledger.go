@@ -224,8 +224,6 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	}
 	if c == nil {
 		c = l.newSelectionLocked(id, q.Selection)
-	} else if c.selectsOther(q.Selection) {
-		l.numberAboveOthersLocked(c)
 	}
 	c = c.claimed(q)
 	l.yieldLocked(c.ID(), former, q.Others)

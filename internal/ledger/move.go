@@ -98,30 +98,42 @@ func (l *Ledger) become(c *Cursor, id StreamID, s Selection) bool {
 func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 	c := l.newCursorLocked(id)
 	c.head.Selection = s
-	l.numberAboveOthersLocked(c)
+	l.beyondOthersLocked(c)
 	return c
 }
 
-// numberAboveOthersLocked numbers what a cursor observes from here on above what all others of
-// the same resource and route have told until now: also of objects that were theirs and are its
-// own now. The clock, from which new numbers come, may have been set back since.
-func (l *Ledger) numberAboveOthersLocked(c *Cursor) {
-	id, above := c.ID(), uint64(0)
+// beyondOthersLocked has a new cursor begin with numbers and in a generation above those of all
+// others of the same resource and route: they may have told that its objects are gone, as they
+// were theirs. The clock, from which numbers come, may have been set back since.
+func (l *Ledger) beyondOthersLocked(c *Cursor) {
+	id, number, generation := c.ID(), uint64(0), uint32(0)
 	for at, same := range c.cluster.streams {
 		if at.Resource != id.Resource || at.Route != id.Route {
 			continue
 		}
 		for _, other := range same {
 			if l.looked++; other.cursor != c.cursor {
-				above = max(above, other.lastNumber())
+				last, in := other.reached()
+				number, generation = max(number, last), max(generation, in)
 			}
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if above > c.numbers.last {
-		c.beginNumbersLocked(above)
+	if number > c.numbers.last {
+		c.beginNumbersLocked(number)
 	}
+	if generation > 0 { // else none has taken over anything
+		c.head.Generation = max(c.head.Generation, generation+1)
+	}
+}
+
+// reached returns the number of the last observation, or after a load one above what it may
+// have been, and the generation.
+func (c *Cursor) reached() (number uint64, generation uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.numbers.last, c.head.Generation
 }
 
 // rest begins the rule of a cursor whose objects others have in part: it selects only what is left. Should
@@ -190,7 +202,11 @@ func (m *move) run() (empty bool) {
 	if len(m.out) > 0 || empty && m.at == nil && !m.goesOn {
 		m.handOver()
 	}
-	return empty && !m.goesOn
+	if m.goesOn {
+		c.advanceLocked() // nothing that has moved holds it up
+		return false
+	}
+	return empty
 }
 
 // look moves an object if it is to move, and ends the step from time to time. It returns

@@ -18,41 +18,49 @@ func handOver(c *Cursor, o Observation, n Name, v Version, deleted bool) bool {
 // followed again before it has told so, it is there: its own stream takes it back, delivers it once
 // more, as it may have been told to be gone, and the first one says nothing of it.
 func TestFollowedAgainBeforeItIsTold(t *testing.T) {
-	s := newStored(t)
-	x, y := Name{"b", "x"}, Name{"c", "x"}
-	all := map[Name]Version{x: at(uuid(1), 10), y: at(uuid(2), 11)}
-	s.tell(s.in("", ""), all)
-	s.in("b", "b")
-	b := s.in("b", "b", "c")
-	b.BeginSnapshot()
-	b.Observe(x, all[x], false, true, nil)
-	next := endSnapshotOf(b, "50")
-	if len(next) != 1 || next[0].Name != y {
-		t.Fatalf("tombstones %v", next)
+	for name, seen := range map[string]bool{"in the snapshot": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			x, y := Name{"b", "x"}, Name{"c", "x"}
+			all := map[Name]Version{x: at(uuid(1), 10), y: at(uuid(2), 11)}
+			s.tell(s.in("", ""), all)
+			s.in("b", "b")
+			b := s.in("b", "b", "c")
+			b.BeginSnapshot()
+			b.Observe(x, all[x], false, true, nil)
+			gone := slices.Collect(b.EndSnapshot("50"))
+			if len(gone) != 1 || gone[0].Name != y {
+				t.Fatalf("tombstones %v", gone)
+			}
+			if seen {
+				b.Seen("50")
+			}
+			c := s.in("c", "b", "c")
+			if handOver(b, Observation{Sequence: gone[0].Sequence}, y, gone[0].Version, true) {
+				t.Error("it is told to be gone, and is followed again")
+			}
+			if !seen {
+				b.Seen("50")
+			}
+			if told := s.tell(c, map[Name]Version{y: all[y]}); !slices.Equal(told, []string{"+c"}) {
+				t.Errorf("the stream of its namespace tells %v", told)
+			}
+			b.mu.Lock()
+			resume, selects := b.head.Resume, b.head.Selection.Where
+			b.mu.Unlock()
+			if !b.Owned() || resume != "50" || selects != "" || b.Stats() != (Stats{Known: 1}) {
+				t.Errorf("the other stream is the owner: %v, resume point %q, selects %q, %+v", b.Owned(), resume, selects, b.Stats())
+			}
+			if told := s.tell(b, map[Name]Version{x: all[x]}); len(told) != 0 {
+				t.Errorf("the other stream tells %v", told)
+			}
+			for _, c := range s.ledger.cursors {
+				if u := c.recount(); u != c.usage {
+					t.Errorf("%+v are counted of what takes %+v", c.usage, u)
+				}
+			}
+		})
 	}
-	c := s.in("c", "b", "c")
-	if handOver(b, Observation{Sequence: next[0].Sequence}, y, next[0].Version, true) {
-		t.Error("it is told to be gone, and is followed again")
-	}
-	if told := s.tell(c, map[Name]Version{y: all[y]}); !slices.Equal(told, []string{"+c"}) {
-		t.Errorf("the stream of its namespace tells %v", told)
-	}
-	b.Seen("50")
-	if !b.Owned() || b.ResumePoint() != "50" || b.Stats() != (Stats{Known: 1}) {
-		t.Errorf("the other stream is the owner: %v, resume point %q, %+v", b.Owned(), b.ResumePoint(), b.Stats())
-	}
-	if told := s.tell(b, map[Name]Version{x: all[x]}); len(told) != 0 {
-		t.Errorf("the other stream tells %v", told)
-	}
-	for _, c := range s.ledger.cursors {
-		if u := c.recount(); u != c.usage {
-			t.Errorf("%+v are counted of what takes %+v", c.usage, u)
-		}
-	}
-}
-
-func endSnapshotOf(c *Cursor, version string) (all []Tombstone) {
-	return slices.Collect(c.EndSnapshot(version))
 }
 
 // Where another stream takes over what nobody follows, and there is nothing to move yet, nothing is
@@ -82,27 +90,22 @@ func TestWhatWaitsWhenAnotherStreamTakesOver(t *testing.T) {
 	})
 }
 
-// A clock that was set back does not have a stream number what it observes below what another one
-// has told of its objects.
-func TestNumbersOfObjectsThatAnotherStreamHasTold(t *testing.T) {
-	const ahead = 1 << 50
-	for name, first := range map[string]string{"a new cursor": "", "one that has lost objects": "c"} {
-		t.Run(name, func(t *testing.T) {
-			s := newStored(t)
-			all := objectsIn("a", "b", "c")
-			if s.tell(s.in("", ""), all); first != "" {
-				s.in("b", "b", "a") // the rest stays with the cursor of all
-			}
-			a := s.in("a", "a", first)
-			a.mu.Lock()
-			a.beginNumbersLocked(a.numbers.last + ahead)
-			a.mu.Unlock()
-			s.tell(a, objectsIn("a"))
-			told := a.numbers.last
-			if c := s.in("c", "a", "c"); c.numbers.last < told {
-				t.Errorf("number %d, and the other stream has come to %d", c.numbers.last, told)
-			}
-		})
+// What a new stream observes is numbered above what another one has told of its objects, also if the
+// clock was set back, and has other ids.
+func TestObjectsThatAnotherStreamHasTold(t *testing.T) {
+	s := newStored(t)
+	s.tell(s.in("", ""), objectsIn("a", "b", "c"))
+	a := s.in("a", "a")
+	a.mu.Lock()
+	a.beginNumbersLocked(a.numbers.last + 1<<50)
+	a.mu.Unlock()
+	s.tell(a, objectsIn("a"))
+	told, in := a.reached()
+	if number, generation := s.in("c", "a", "c").reached(); number < told || generation <= in {
+		t.Errorf("number %d in generation %d, and the other stream has come to %d in %d", number, generation, told, in)
+	}
+	if _, generation := newStored(t).in("c", "a", "c").reached(); generation != 0 {
+		t.Errorf("the first cursor of all begins in generation %d", generation)
 	}
 }
 
@@ -143,7 +146,7 @@ func TestWhatHasMovedIsStoredBeforeItIsTold(t *testing.T) {
 	}
 	a := s.in("a", "a", "d")
 	a.BeginSnapshot()
-	all := endSnapshotOf(a, "50")
+	all := slices.Collect(a.EndSnapshot("50"))
 	if steps < 2 || len(all) != 3 {
 		t.Fatalf("%d steps, %d tombstones", steps, len(all))
 	}

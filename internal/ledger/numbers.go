@@ -42,13 +42,6 @@ func (c *Cursor) number() uint64 {
 	return max(c.numbers.last, c.numbers.limit)
 }
 
-// lastNumber returns that of the last observation, or after a load one above what it may have been.
-func (c *Cursor) lastNumber() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.numbers.last
-}
-
 // loadNumbersLocked goes on above what a process before may have handed over, and not
 // below the clock: the store may be a backup, and sinks may hold what came since.
 func (c *Cursor) loadNumbersLocked() {

@@ -74,13 +74,6 @@ func (c *Cursor) claimed(q Claiming) *Cursor {
 	return c.handleLocked()
 }
 
-// selectsOther reports whether the cursor's selection is another one.
-func (c *Cursor) selectsOther(s Selection) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.head.Selection != s
-}
-
 // handleLocked returns a handle for a new owner.
 func (c *Cursor) handleLocked() *Cursor {
 	if c.owner++; c.owner > 1 {
