@@ -67,6 +67,9 @@ type Ledger struct {
 	clusters map[string]*cluster
 	due      map[dueKey]struct{} // see RaiseDueOf
 	looked   int                 // cursors that were walked over, for tests
+
+	moveAtOnce int    // objects in a step of a move: lookedAtOnce, but in tests
+	between    func() // two steps of a move; nil but in tests
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -120,6 +123,8 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 		clusters:  map[string]*cluster{},
+
+		moveAtOnce: lookedAtOnce,
 	}
 	l.routes.Store(&o.Routes)
 	if o.Store == nil {
