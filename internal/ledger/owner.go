@@ -102,13 +102,14 @@ func (c *Cursor) Release() {
 	}
 }
 
-// lingerLocked remembers what workers have begun for the owner until now.
+// lingerLocked remembers what workers have begun for the owner until now. What is sent again
+// is the acked state: it keeps nothing from the next owner, and its ack says nothing.
 func (c *Cursor) lingerLocked() {
 	if c.lingering == nil {
 		c.lingering = map[name]uint64{}
 	}
 	for n, p := range c.pending {
-		if p.begun.listed() {
+		if r := c.redeliveries[n]; p.begun.listed() && (r == nil || r.sequence != p.begun.last) {
 			c.lingering[n] = p.begun.last
 		}
 	}
