@@ -65,8 +65,8 @@ type Ledger struct {
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
-	due      map[dueKey]struct{} // see RaiseDueOf
-	looked   int                 // cursors that were walked over, for tests
+	due      map[string]map[dueID]*owed // by cluster, see RaiseDueOf
+	looked   int                        // cursors that were walked over, for tests
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -120,6 +120,7 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 		clusters:  map[string]*cluster{},
+		due:       map[string]map[dueID]*owed{},
 	}
 	l.routes.Store(&o.Routes)
 	if o.Store == nil {
@@ -149,6 +150,7 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the ledger: %w", err)
 	}
+	l.loadDue()
 	return l, nil
 }
 
