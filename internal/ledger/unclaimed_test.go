@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 )
@@ -28,7 +30,7 @@ type unclaimed struct {
 }
 
 func (u *unclaimed) begin() {
-	u.store.fail(nil)
+	u.mend()
 	l, err := inTerm(u.t, u.store, 1)
 	if err != nil {
 		u.t.Fatal(err)
@@ -36,6 +38,21 @@ func (u *unclaimed) begin() {
 	l.Join("c")
 	u.l, u.end = l, runLedger(u.t, l)
 	u.cursors, u.asked = map[string]*Cursor{}, map[string]bool{}
+}
+
+// mend has the store take everything.
+func (u *unclaimed) mend() {
+	u.store.fail(nil)
+	u.store.refuseIf(nil)
+}
+
+// halves has the store take what is kept, and nothing of a cursor, for a while.
+func (u *unclaimed) halves() {
+	u.store.fail(nil)
+	u.store.refuseIf(func(all []Update) bool {
+		return slices.ContainsFunc(all, func(one Update) bool { return one.Cursor != termKey })
+	})
+	time.Sleep(time.Minute)
 }
 
 // kill ends the process, which stores nothing more.
@@ -77,7 +94,7 @@ func (u *unclaimed) ask(stream string) {
 	delete(u.owed, stream)
 	ctx, cancel := context.WithCancel(u.t.Context())
 	defer cancel()
-	u.store.fail(nil)
+	u.mend()
 	if u.r.IntN(3) == 0 {
 		u.store.fail(errors.New("disk full"))
 		cancel()
@@ -99,7 +116,7 @@ func (u *unclaimed) due(stream string) uint32 {
 
 // flush has the store be in order, and all be stored.
 func (u *unclaimed) flush() {
-	u.store.fail(nil)
+	u.mend()
 	for _, flush := range []error{u.l.Flush(u.t.Context(), "c"), u.l.FlushKept(u.t.Context())} {
 		if flush != nil {
 			u.t.Fatal(flush)
@@ -124,13 +141,15 @@ func TestReplaysOfWhatIsNotClaimed(t *testing.T) {
 			u.begin()
 			for range 40 {
 				stream := fmt.Sprint("stream", u.r.IntN(3))
-				switch u.r.IntN(6) {
+				switch u.r.IntN(7) {
 				case 0, 1:
 					u.ask(stream)
 				case 2, 3:
 					u.claim(stream)
 				case 4:
 					u.flush()
+				case 5:
+					u.halves()
 				default:
 					u.kill()
 				}
