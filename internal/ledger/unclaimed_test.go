@@ -231,3 +231,26 @@ func TestReplaysOfWhatIsNotClaimedAreBounded(t *testing.T) {
 		t.Errorf("one more stream of a cluster of which some are kept: %v", err)
 	}
 }
+
+// Of two replays that settings have changed between, the second is not forgotten when the first
+// is stored with the cursor.
+func TestAReplayIsAskedForAgainBeforeTheFirstIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &unclaimed{t: t, store: &testStore{memStore: newMemStore()}, owed: map[string]bool{}}
+		u.begin()
+		defer func() { u.end() }()
+		u.store.fail(errors.New("disk full"))
+		for range 2 {
+			if err := u.l.RaiseDueOf("c", "pods", "r"); err != nil {
+				t.Fatal(err)
+			}
+			if u.cursors["pods"] == nil {
+				u.claim("pods")
+			}
+		}
+		u.flush()
+		u.kill()
+		u.asked["pods"] = true
+		u.claim("pods")
+	})
+}
