@@ -97,6 +97,7 @@ func (l *Ledger) look(now time.Time) {
 		c.mu.Unlock()
 	}
 	l.expire(now)
+	l.forgetDueOfOthers()
 	l.lookAtRoutes(now)
 	l.dropUnwatched(now)
 }

@@ -65,8 +65,8 @@ type Ledger struct {
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
-	due      map[dueKey]struct{} // see RaiseDueOf
-	looked   int                 // cursors that were walked over, for tests
+	due      map[string]map[dueID]*owed // by cluster, see RaiseDueOf
+	looked   int                        // cursors that were walked over, for tests
 
 	moveAtOnce int    // objects in a step of a move: lookedAtOnce, but in tests
 	between    func() // two steps of a move; nil but in tests
@@ -123,6 +123,7 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 		clusters:  map[string]*cluster{},
+		due:       map[string]map[dueID]*owed{},
 
 		moveAtOnce: lookedAtOnce,
 	}
@@ -154,6 +155,7 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the ledger: %w", err)
 	}
+	l.loadDue()
 	return l, nil
 }
 
