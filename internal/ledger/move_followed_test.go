@@ -98,6 +98,7 @@ func TestObjectsThatAnotherStreamHasTold(t *testing.T) {
 	a := s.in("a", "a")
 	a.mu.Lock()
 	a.beginNumbersLocked(a.numbers.last + 1<<50)
+	a.raiseGenerationLocked() // as after a kill
 	a.mu.Unlock()
 	s.tell(a, objectsIn("a"))
 	told, in := a.reached()
