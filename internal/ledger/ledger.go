@@ -226,6 +226,8 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	}
 	if c == nil {
 		c = l.newSelectionLocked(id, q.Selection)
+	} else {
+		l.beginsAgainLocked(c)
 	}
 	c = c.claimed(q)
 	l.yieldLocked(c.ID(), former, q.Others)

@@ -60,6 +60,7 @@ func (l *Ledger) absorb(q Claiming) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if c := l.cursors[at]; c != nil {
+				l.beginsAgainLocked(c)
 				return c
 			}
 			return l.newSelectionLocked(at, q.Selection)
@@ -102,9 +103,19 @@ func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 	return c
 }
 
-// beyondOthersLocked has a new cursor begin with numbers and in a generation above those of all
+// beginsAgainLocked is called before a stream gets objects that there is a cursor for. If others have
+// got them in the meantime, in whole or in part, it begins beyond those.
+func (l *Ledger) beginsAgainLocked(c *Cursor) {
+	if c.isRest() {
+		l.beyondOthersLocked(c)
+	}
+}
+
+// beyondOthersLocked has a cursor go on with numbers and in a generation above those of all
 // others of the same resource and route: they may have told that its objects are gone, as they
-// were theirs. The clock, from which numbers come, may have been set back since.
+// were theirs. The clock, from which numbers come, may have been set back since. What they have
+// told is stored before a sink gets any of it from this one: else they would tell it once more
+// after a kill.
 func (l *Ledger) beyondOthersLocked(c *Cursor) {
 	id, number, generation := c.ID(), uint64(0), uint32(0)
 	for at, same := range c.cluster.streams {
@@ -123,16 +134,20 @@ func (l *Ledger) beyondOthersLocked(c *Cursor) {
 	if number > c.numbers.last {
 		c.beginNumbersLocked(number)
 	}
-	if generation > 0 { // else none has taken over anything
-		c.head.Generation = max(c.head.Generation, generation+1)
+	if generation > 0 && generation >= c.head.Generation { // else none has taken over anything
+		c.head.Generation = generation
+		c.raiseGenerationLocked()
 	}
 }
 
 // reached returns the number of the last observation, or after a load one above what it may
-// have been, and the generation.
+// have been, and the generation. The next transaction has all acks.
 func (c *Cursor) reached() (number uint64, generation uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.dirty) > 0 {
+		c.headDirty, c.headFirst = true, true
+	}
 	return c.numbers.last, c.head.Generation
 }
 
@@ -140,6 +155,13 @@ func (c *Cursor) reached() (number uint64, generation uint32) {
 // its stream be followed again beside theirs, it begins with a snapshot, as with any other
 // selection. Else it would go on without what they have told to be gone.
 const rest = "the rest of: "
+
+// isRest reports whether others have some of the cursor's objects.
+func (c *Cursor) isRest() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.HasPrefix(c.head.Selection.Where, rest)
+}
 
 // moved is what moves of one object.
 type moved struct {

@@ -31,7 +31,7 @@ func moveMutants() []mutant {
 		one(moveAtOnce, "\t\tc.headDirty, c.headFirst = true, true\n", "", moving("-move-seeds 300")),
 		one(moveStored, "\tto.headsFirstLocked()\n", "\tto.headDirty, to.headFirst = true, true\n",
 			test{"internal/ledger", "TestWhatHasMovedIsStoredBeforeItIsTold", ""}),
-		one(moveBeyond, "max(c.head.Generation, generation+1)", "max(c.head.Generation, generation)",
+		one(moveBeyond, "c.head.Generation = generation\n\t\tc.raiseGenerationLocked()", "c.head.Generation = generation",
 			test{"internal/ledger", "TestObjectsThatAnotherStreamHasTold", ""}),
 	}
 }
