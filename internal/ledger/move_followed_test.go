@@ -90,23 +90,60 @@ func TestWhatWaitsWhenAnotherStreamTakesOver(t *testing.T) {
 	})
 }
 
-// What a new stream observes is numbered above what another one has told of its objects, also if the
-// clock was set back, and has other ids.
+// What a stream observes that others may have had is numbered above what they have told of it, also if
+// the clock was set back, and has other ids.
 func TestObjectsThatAnotherStreamHasTold(t *testing.T) {
-	s := newStored(t)
-	s.tell(s.in("", ""), objectsIn("a", "b", "c"))
-	a := s.in("a", "a")
-	a.mu.Lock()
-	a.beginNumbersLocked(a.numbers.last + 1<<50)
-	a.raiseGenerationLocked() // as after a kill
-	a.mu.Unlock()
-	s.tell(a, objectsIn("a"))
-	told, in := a.reached()
-	if number, generation := s.in("c", "a", "c").reached(); number < told || generation <= in {
-		t.Errorf("number %d in generation %d, and the other stream has come to %d in %d", number, generation, told, in)
+	for name, test := range map[string]struct {
+		before, next string // followed beside a
+	}{
+		"a new cursor":                   {"", "c"},
+		"one that has lost some of them": {"b", ""}, // the cursor of all keeps what is in b
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStored(t)
+			s.tell(s.in("", ""), objectsIn("a", "b", "c"))
+			followed := []string{"a", test.before}
+			if test.before == "" {
+				followed = followed[:1]
+			}
+			a := s.in("a", followed...)
+			a.mu.Lock()
+			a.beginNumbersLocked(a.numbers.last + 1<<50)
+			a.raiseGenerationLocked() // as after a kill
+			a.raiseGenerationLocked()
+			a.mu.Unlock()
+			s.tell(a, objectsIn("a"))
+			told, in := a.reached()
+			if number, generation := s.in(test.next, "a", test.next).reached(); number < told || generation <= in {
+				t.Errorf("number %d in generation %d, and the other stream has come to %d in %d", number, generation, told, in)
+			}
+		})
 	}
 	if _, generation := newStored(t).in("c", "a", "c").reached(); generation != 0 {
 		t.Errorf("the first cursor of all begins in generation %d", generation)
+	}
+}
+
+// A sink gets nothing of a new stream before the store has what others have told of its objects: a
+// process that is killed would tell that once more, behind it.
+func TestWhatOthersHaveToldIsStoredFirst(t *testing.T) {
+	s := newStored(t)
+	s.tell(s.in("", ""), objectsIn("a", "c"))
+	s.commit(true)
+	a := s.in("a", "a")
+	s.commit(true)
+	s.tell(a, objectsIn("a")) // what is in c is gone
+	c := s.in("c", "a", "c")
+	n, v := Name{"c", "x"}, at(uuid(9), 90)
+	if _, _, unstored, superseded := c.begin(c.Observe(n, v, false, true, nil).Sequence, n, v, false); !unstored || superseded {
+		t.Fatal("a new cursor's first object is handed over without an intent")
+	}
+	s.commit(false)
+	s.open()
+	for _, c := range s.ledger.cursors {
+		if id := c.ID(); id.Namespace == "a" && c.Stats().Known != len(objectsIn("a")) {
+			t.Errorf("%d objects are known after a kill, want %d", c.Stats().Known, len(objectsIn("a")))
+		}
 	}
 }
 

@@ -10,9 +10,11 @@ const (
 	moveAtOnce  = "moves: the rest is not stored without what has moved"
 	moveStored  = "moves: what has moved is stored before it is told to be gone"
 	moveBeyond  = "moves: a new cursor begins in a generation above those of the others"
+	moveAgain   = "moves: a cursor that others have got objects of begins beyond those"
+	moveTold    = "moves: what others have told is stored before a new cursor tells anything"
 )
 
-var moveRules = []string{moveOwner, moveBack, moveDue, moveRaises, moveNumbers, moveAtOnce, moveStored, moveBeyond}
+var moveRules = []string{moveOwner, moveBack, moveDue, moveRaises, moveNumbers, moveAtOnce, moveStored, moveBeyond, moveAgain, moveTold}
 
 // moving are histories in which other namespaces are followed: see internal/ledger/moves_history_test.go.
 func moving(args string) test { return test{"internal/ledger", "TestRandomMoves", args} }
@@ -28,10 +30,13 @@ func moveMutants() []mutant {
 		one(moveDue, "o.due != c.due || c.mayHaveToldLocked()", "o.due != c.due", moving("-move-seeds 300")),
 		one(moveRaises, "\t\tto.raiseGenerationLocked()\n", "", moving("-move-seeds 300")),
 		one(moveNumbers, "\tto.beginNumbersLocked(head.Limit)\n", "", moving("-move-seeds 300")),
-		one(moveAtOnce, "\t\tc.headDirty, c.headFirst = true, true\n", "", moving("-move-seeds 300")),
+		one(moveAtOnce, "// The rest must not be stored without what has moved.\n\t\tc.headDirty, c.headFirst = true, true\n", "\n", moving("-move-seeds 300")),
 		one(moveStored, "\tto.headsFirstLocked()\n", "\tto.headDirty, to.headFirst = true, true\n",
 			test{"internal/ledger", "TestWhatHasMovedIsStoredBeforeItIsTold", ""}),
 		one(moveBeyond, "c.head.Generation = generation\n\t\tc.raiseGenerationLocked()", "c.head.Generation = generation",
 			test{"internal/ledger", "TestObjectsThatAnotherStreamHasTold", ""}),
+		{moveAgain, []edit{{"internal/ledger/ledger.go", "\t\tl.beginsAgainLocked(c)\n", ""}},
+			test{"internal/ledger", "TestObjectsThatAnotherStreamHasTold", ""}},
+		one(moveTold, "if len(c.dirty) > 0 {", "if false {", test{"internal/ledger", "TestWhatOthersHaveToldIsStoredFirst", ""}),
 	}
 }
