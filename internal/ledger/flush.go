@@ -12,9 +12,9 @@ var errEnded = errors.New("the ledger is written no more")
 
 // Flush returns once all is stored that the cursors of a cluster had to store when
 // it was called: acks, intents, heads, and the resume points that follow from them;
-// and what is due of a stream that has claimed none, see RaiseDueOf. It waits for no other cluster's part. It fails when ctx ends before that, or Run
-// does, and says what the store's last error was. Without a store there is nothing
-// to wait for.
+// and what is due of a stream that has claimed none, see RaiseDueOf. It waits for no
+// other cluster's part. It fails when ctx ends before that, or Run does, and says what
+// the store's last error was. Without a store there is nothing to wait for.
 func (l *Ledger) Flush(ctx context.Context, cluster string) error {
 	if l.writer == nil {
 		return nil

@@ -20,8 +20,9 @@ import (
 // same resource and route in namespaces that nobody follows: what lies in its own
 // namespace, and what lies in one that nobody follows. Of those that are followed it gets
 // what lies in its own namespace: they have taken that over when nobody followed it, and have not
-// told it all to be gone. Cursors with nothing left are dropped. One of which everything belongs to a stream that has no cursor becomes that,
-// however many objects it has. The caller claims a stream of the cluster.
+// told it all to be gone. Cursors with nothing left are dropped. One of which everything belongs to
+// a stream that has no cursor becomes that, however many objects it has. The caller claims a
+// stream of the cluster.
 func (l *Ledger) absorb(q Claiming) {
 	if q.Followed == nil {
 		return // the caller does not know
@@ -103,8 +104,8 @@ func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 	return c
 }
 
-// beginsAgainLocked is called before a stream gets objects that there is a cursor for. If others have
-// got them in the meantime, in whole or in part, it begins beyond those.
+// beginsAgainLocked is called of a cursor that a stream is to have, or objects of others. If others
+// have got some of its own meanwhile, it goes on beyond those.
 func (l *Ledger) beginsAgainLocked(c *Cursor) {
 	if c.isRest() {
 		l.beyondOthersLocked(c)

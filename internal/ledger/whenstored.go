@@ -12,10 +12,10 @@ type awaited map[name][]func()
 const theHead name = ""
 
 // whenStoredLocked has the functions called once the store has the record of an object, or
-// the head, as it is now: each once, by the goroutine that stores, without a lock. They must not block.
-// They are never called if the cursor is dropped before that or the program ends, and of an
-// object if mostAwaited are awaited. Without a store the record is in memory, and they are
-// called at once.
+// the head, as it is now: each once, by the goroutine that stores, without a lock. They must
+// not block. They are never called if the cursor is dropped before that or the program ends,
+// and of an object if mostAwaited are awaited. Without a store the record is in memory, and
+// they are called at once, with the cursor's lock.
 func (c *Cursor) whenStoredLocked(n name, functions []func()) {
 	switch {
 	case len(functions) == 0:
