@@ -19,7 +19,6 @@ import (
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/queue"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
-	"github.com/fairlead-dev/fairlead/sinks/batch"
 	"github.com/fairlead-dev/fairlead/sources/connection"
 	"github.com/fairlead-dev/fairlead/sources/fleet"
 	states "github.com/fairlead-dev/fairlead/sources/member"
@@ -67,8 +66,8 @@ func (s *outage) has() []string {
 	return slices.Compact(slices.Clone(s.told))
 }
 
-// work hands changes of a queue to a sink, as the stage does.
-func work(ctx context.Context, q *stage.Queue, b *batch.Batcher) {
+// work hands changes of a queue to a sink, until it accepts them, as the stage and a batcher do.
+func work(ctx context.Context, q *stage.Queue, sink *outage) {
 	for {
 		c, shutdown := q.Get()
 		if shutdown {
@@ -82,12 +81,19 @@ func work(ctx context.Context, q *stage.Queue, b *batch.Batcher) {
 				Tombstone: true, Ghost: true, Sequence: c.Sequence - 1, Observed: c.Observed,
 			})
 		}
-		if all = append(all, c); !superseded {
-			_ = b.Deliver(ctx, func(i int, refused error) { // fails when ctx ends
-				if refused == nil {
-					c.Origin.Tracker.Ack(all[i])
+		all = append(all, c)
+		for !superseded && ctx.Err() == nil {
+			if sink.Write(ctx, all) != nil {
+				select {
+				case <-time.After(time.Second):
+				case <-ctx.Done():
 				}
-			}, all...)
+				continue
+			}
+			for _, accepted := range all {
+				c.Origin.Tracker.Ack(accepted)
+			}
+			break
 		}
 		q.Done(c)
 	}
@@ -164,7 +170,7 @@ func TestRejoinBesideASinkThatIsDown(t *testing.T) {
 					f.wantLive(members)
 
 					close(f.sinks["down"].back)
-					time.Sleep(10 * time.Minute) // beyond any backoff
+					time.Sleep(10 * time.Minute)
 					synctest.Wait()
 					f.want("up", test.up)
 					f.want("down", test.down)
@@ -212,10 +218,9 @@ func newRejoin(t *testing.T, hangs bool) *rejoin {
 		if name == "up" {
 			close(sink.back)
 		}
-		q, b := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{}), batch.New(name, sink, batch.Options{})
-		wg.Go(func() { _ = b.Run(ctx) })
+		q := stage.NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{})
 		for range 2 { // what one has, the other could take
-			wg.Go(func() { work(ctx, q, b) })
+			wg.Go(func() { work(ctx, q, sink) })
 		}
 		f.sinks[name], f.queues, routes = sink, append(f.queues, q), append(routes, Route{Name: name, Queue: q})
 	}
