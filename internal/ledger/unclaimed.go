@@ -143,12 +143,14 @@ func (l *Ledger) forgetDue(cluster string) {
 	}
 }
 
-// forgetDueOfOthers forgets what is due of clusters that are not in the fleet.
+// forgetDueOfOthers forgets what is due of clusters of which there is no cursor and that are
+// not in the fleet: sinks hold nothing of them. Others may join, however long what lists the
+// fleet has not answered.
 func (l *Ledger) forgetDueOfOthers() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for cluster := range l.due {
-		if k := l.clusters[cluster]; k == nil || !k.joined {
+		if l.clusters[cluster] == nil {
 			delete(l.due, cluster)
 			_ = l.keepDueLocked(cluster)
 		}
