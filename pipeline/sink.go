@@ -27,6 +27,9 @@ type Sink interface {
 	// batch is then split until that change stands alone. A sink that does so itself marks the
 	// reason with [Isolated].
 	//
+	// A panic of Write is taken for such an error, too: it must leave no lock held. A panic of
+	// another goroutine ends the process.
+	//
 	// Write is called by one goroutine at a time, or by as many as its kind says
 	// that writes may be under way, and then never with the same key by two. It keeps neither the batch
 	// nor anything a change refers to after it has returned. When ctx ends it

@@ -2,8 +2,8 @@ package sources
 
 import (
 	"context"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
+	"time"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/internal/supervise"
@@ -84,22 +84,44 @@ func (s *Sources) start(r *member, children *supervise.Set) {
 	}
 }
 
+// drainAtMost is for how long a member that leaves waits for its changes in work: what a sink
+// accepts soon is then not delivered again, should the member return. A sink that is down or
+// hangs would keep it from all others.
+const drainAtMost = 5 * time.Second
+
 // drain has the lanes of a member removed, and the ledger forget what waits in it.
 func (s *Sources) drain(ctx context.Context, r *member) error {
-	r.redelivering.Wait()       // what they offer goes with the lane
-	var removals errgroup.Group // each waits for its sink
-	for _, route := range s.o.Routes {
-		removals.Go(func() error { return route.Queue.RemoveCluster(ctx, r.name) })
-	}
-	if err := removals.Wait(); err != nil {
+	r.redelivering.Wait() // what they offer goes with the lane
+	held := s.removeLanes(ctx, r.name)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.o.Ledger.Leave(r.name)
+	s.o.Ledger.Leave(r.name, held...)
 	s.twins.left(r.name)
 	if s.o.Removed != nil {
 		s.o.Removed(r.name)
 	}
 	return nil
+}
+
+// removeLanes removes the lanes of a member, and returns the routes whose sinks still hold
+// changes of it.
+func (s *Sources) removeLanes(ctx context.Context, cluster string) (held []string) {
+	ctx, cancel := context.WithTimeout(ctx, drainAtMost)
+	defer cancel()
+	errs := make([]error, len(s.o.Routes))
+	var removals sync.WaitGroup // each waits for its sink
+	for i, route := range s.o.Routes {
+		removals.Go(func() { errs[i] = route.Queue.RemoveCluster(ctx, cluster) })
+	}
+	removals.Wait()
+	for i, err := range errs {
+		if err != nil {
+			s.o.Log.Info("A sink still holds changes of a cluster that has left the fleet", "cluster", cluster, "route", s.o.Routes[i].Name, "reason", err.Error())
+			held = append(held, s.o.Routes[i].Name)
+		}
+	}
+	return held
 }
 
 func (s *Sources) removedLocked(string) {}

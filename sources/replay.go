@@ -39,8 +39,8 @@ type Replaying struct {
 	Objects int
 	// Waiting are those that cannot: they begin should what they wait for come.
 	Waiting []WaitingStream
-	// Failed are those of which it could not be told what is selected: nothing of them is
-	// delivered again.
+	// Failed are those of which it could not be told what is selected, or kept that all is:
+	// nothing of them is delivered again.
 	Failed []WaitingStream
 }
 
@@ -61,7 +61,7 @@ type ReplaySelector = stream.Selector
 // Replay has the streams of a member deliver the current state of all their
 // objects again, marked as snapshot. It goes on until it is done. When Replay
 // returns without an error, that is stored: a restart of the process goes on with
-// it, where the streams had been reached before.
+// it, also where the member has not been reached yet.
 //
 // resource names the streams: as they are given to --watch, or the resource
 // alone, with or without its group's version, in the form that was given or in
@@ -70,7 +70,8 @@ type ReplaySelector = stream.Selector
 // ErrNotStored.
 func (s *Sources) Replay(ctx context.Context, cluster, resource string) (r Replaying, err error) {
 	return s.replay(ctx, cluster, resource, func(st *stream.Stream) (stream.Selected, error) {
-		return stream.Selected{Waits: st.Replay()}, nil
+		waits, err := st.Replay()
+		return stream.Selected{Waits: waits}, err
 	}, true)
 }
 

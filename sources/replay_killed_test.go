@@ -39,22 +39,32 @@ func boltLedger(t *testing.T, path string) (l *ledger.Ledger, end func()) {
 }
 
 // A replay that is confirmed survives kill -9: another process that finds the ledger's file
-// as it was at that moment goes on with it, and does so once.
+// as it was at that moment goes on with it, and does so once. So does one that finds it as it
+// is after a clean stop.
 func TestReplaySurvivesAKill(t *testing.T) {
-	for name, replay := range map[string]func(ctx context.Context, s *Sources) (Replaying, error){
-		"all": func(ctx context.Context, s *Sources) (Replaying, error) { return s.Replay(ctx, "m", "") },
-		"one object": func(ctx context.Context, s *Sources) (Replaying, error) {
+	all := func(ctx context.Context, s *Sources) (Replaying, error) { return s.Replay(ctx, "m", "") }
+	oneRoute := func(ctx context.Context, s *Sources) (Replaying, error) {
+		return s.ReplaySome(ctx, "m", "cm", ReplaySelector{Route: "a"}, false)
+	}
+	for name, test := range map[string]struct {
+		replay    func(ctx context.Context, s *Sources) (Replaying, error)
+		unreached bool // the member, by the process that is asked
+	}{
+		"all": {replay: all},
+		"one object": {replay: func(ctx context.Context, s *Sources) (Replaying, error) {
 			return s.ReplaySome(ctx, "m", "cm", ReplaySelector{Name: "of-a"}, false)
-		},
-		"one route": func(ctx context.Context, s *Sources) (Replaying, error) {
-			return s.ReplaySome(ctx, "m", "cm", ReplaySelector{Route: "a"}, false)
-		},
-		"nothing yet": nil,
+		}},
+		"one route":              {replay: oneRoute},
+		"nothing yet":            {},
+		"all, unreached":         {replay: all, unreached: true},
+		"one route, unreached":   {replay: oneRoute, unreached: true},
+		"nothing yet, unreached": {unreached: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
+			ends, killed := filepath.Join(dir, "ledger"), filepath.Join(dir, "copy")
 			synctest.Test(t, func(t *testing.T) {
-				l, end := boltLedger(t, filepath.Join(dir, "ledger"))
+				l, end := boltLedger(t, ends)
 				h := startOn(t, l, "cm")
 				a := &server{uid: "a"}
 				h.sources.Set(a.member("m"))
@@ -63,38 +73,49 @@ func TestReplaySurvivesAKill(t *testing.T) {
 				if err := l.Flush(t.Context(), "m"); err != nil {
 					t.Fatal(err)
 				}
+				if test.unreached {
+					h.stop()
+					end()
+					a.set(func() { a.down = true })
+					l, end = boltLedger(t, ends)
+					h = startOn(t, l, "cm")
+					h.sources.Set(a.member("m"))
+					pass()
+				}
 				h.queue.down.Store(true)
-				if replay != nil {
-					if r, err := replay(t.Context(), h.sources); err != nil || r.Streams != 1 {
+				if test.replay != nil {
+					if r, err := test.replay(t.Context(), h.sources); err != nil || r.Streams != 1 {
 						t.Fatalf("%+v, %v", r, err)
 					}
 				}
-				file, err := os.ReadFile(filepath.Join(dir, "ledger"))
+				file, err := os.ReadFile(ends)
 				if err != nil {
 					t.Fatal(err)
 				}
 				h.stop()
 				end()
+				a.set(func() { a.down = false })
 
 				var want []string
-				if replay != nil {
+				if test.replay != nil {
 					want = []string{"updated of-a object-of-a of a"}
 				}
-				copied := filepath.Join(dir, "copy")
-				if err := os.WriteFile(copied, file, 0o600); err != nil {
+				if err := os.WriteFile(killed, file, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				for _, want := range [][]string{want, nil} {
-					l, end := boltLedger(t, copied)
-					h := startOn(t, l, "cm")
-					h.sources.Set(a.member("m"))
-					h.wantLive("m")
-					pass()
-					if told := h.queue.told(); !slices.Equal(told, want) {
-						t.Errorf("delivered %q, want %q", told, want)
+				for _, path := range []string{killed, ends} {
+					for _, want := range [][]string{want, nil} {
+						l, end := boltLedger(t, path)
+						h := startOn(t, l, "cm")
+						h.sources.Set(a.member("m"))
+						h.wantLive("m")
+						pass()
+						if told := h.queue.told(); !slices.Equal(told, want) {
+							t.Errorf("%s: delivered %q, want %q", filepath.Base(path), told, want)
+						}
+						h.stop()
+						end()
 					}
-					h.stop()
-					end()
 				}
 			})
 		})

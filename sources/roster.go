@@ -44,8 +44,9 @@ type keeper[M resides] interface {
 	// start starts what runs beside a member's connection. It is called in the
 	// member's goroutine, before anything runs.
 	start(m M, children *supervise.Set)
-	// drain returns once nothing of a removed member is left anywhere, or with an
-	// error when ctx ends. It is called in the member's goroutine, when nothing runs.
+	// drain returns once nothing of a removed member is left that keeps it from being set
+	// again, or with an error when ctx ends. It is called in the member's goroutine, when
+	// nothing runs.
 	drain(ctx context.Context, m M) error
 	// removedLocked says that a member has left. It may be set again at once.
 	removedLocked(name string)

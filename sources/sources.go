@@ -60,7 +60,9 @@ type Queue interface {
 	// of the cluster will be taken any more.
 	WaitRoom(ctx context.Context, cluster string) error
 	// RemoveCluster drops what waits of a cluster. It returns when none of its changes
-	// is in work any more, or with an error when ctx ends.
+	// is in work any more, or with an error when ctx ends: after a few seconds, as the
+	// cluster may return. What is in work then must be done, as ever, before a newer change
+	// of its key is handed out.
 	RemoveCluster(ctx context.Context, cluster string) error
 }
 
@@ -102,8 +104,9 @@ type Options struct {
 	// It must not block, nor call the Sources, which are locked meanwhile.
 	// Optional.
 	Limit func(cluster string, l fleet.Limits)
-	// Removed is called once nothing of a member is left, from the member's
-	// own goroutine. It must not block for long. Optional.
+	// Removed is called once nothing of a member is left but, after a few seconds, what a
+	// sink that is down or hangs has in work. It is called from the member's own goroutine,
+	// and must not block for long. Optional.
 	Removed func(cluster string)
 	Log     logr.Logger
 }
@@ -198,7 +201,7 @@ func (s *Sources) Run(ctx context.Context) error {
 func (s *Sources) Set(m fleet.Member) { s.set(m) }
 
 // Remove takes a member out. It returns at once; what the member holds is
-// freed when its changes in work are done.
+// freed when its changes in work are done, or after a few seconds but for these.
 func (s *Sources) Remove(name string) { s.remove(name) }
 
 // MemberStatus is where one member stands.

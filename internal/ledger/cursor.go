@@ -244,15 +244,8 @@ func (c *Cursor) BeginSnapshot() {
 	}
 }
 
-// Rewind forgets what a restart forgets: changes that are not acked are
-// pending no more, and Start returns the resume point. The caller makes sure
-// that no worker holds a change of this stream.
-func (c *Cursor) Rewind() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.rewindLocked()
-}
-
+// rewindLocked forgets what a restart forgets: changes that are not acked are pending no
+// more, and Start returns the resume point.
 func (c *Cursor) rewindLocked() {
 	c.advanceLocked()
 	c.keepPrewrittenLocked()

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -20,22 +21,38 @@ func (l *Ledger) Join(cluster string) {
 	}
 }
 
-// Leave says that a cluster left the fleet and that none of its changes is in
-// a queue or in work any more. Leaving is not deleting: its cursors are kept
-// for the retention time, as after a restart.
-func (l *Ledger) Leave(cluster string) {
+// Leave says that a cluster left the fleet, and that none of its changes is in a queue any
+// more, nor in work but for the routes in held: what a worker there has begun it may still
+// hand over and ack, whoever claims the cursors by then. Leaving is not deleting: the
+// cluster's cursors are kept for the retention time, as after a restart.
+func (l *Ledger) Leave(cluster string, held ...string) {
 	now := time.Now()
 	for _, c := range l.of(cluster) {
-		c.Rewind()
-		c.setLeft(true, now)
+		c.leave(slices.Contains(held, c.ID().Route), now)
 	}
 	l.setJoined(cluster, false)
 	l.forgetDue(cluster)
 }
 
+// leave forgets what a restart forgets; if a worker may hold changes, not what it has begun.
+func (c *Cursor) leave(held bool, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if held {
+		c.handleLocked()
+	} else {
+		c.rewindLocked()
+	}
+	c.setLeftLocked(true, now)
+}
+
 func (c *Cursor) setLeft(left bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.setLeftLocked(left, now)
+}
+
+func (c *Cursor) setLeftLocked(left bool, now time.Time) {
 	c.missed = time.Time{}
 	c.setMissingLocked(c.head.left(), left, now)
 }
@@ -80,6 +97,7 @@ func (l *Ledger) look(now time.Time) {
 		c.mu.Unlock()
 	}
 	l.expire(now)
+	l.forgetDueOfOthers()
 	l.lookAtRoutes(now)
 	l.dropUnwatched(now)
 }

@@ -11,13 +11,18 @@ import (
 var errEnded = errors.New("the ledger is written no more")
 
 // Flush returns once all is stored that the cursors of a cluster had to store when
-// it was called: acks, intents, heads, and the resume points that follow from them.
-// It waits for no other cluster's part. It fails when ctx ends before that, or Run
-// does, and says what the store's last error was. Without a store there is nothing
-// to wait for.
+// it was called: acks, intents, heads, and the resume points that follow from them;
+// and what is due of a stream that has claimed none, see RaiseDueOf. It waits for no
+// other cluster's part. It fails when ctx ends before that, or Run does, and says what
+// the store's last error was. Without a store there is nothing to wait for.
 func (l *Ledger) Flush(ctx context.Context, cluster string) error {
 	if l.writer == nil {
 		return nil
+	}
+	if l.owesDue(cluster) {
+		if err := l.flush(ctx, l.term.cluster, fmt.Sprintf("what is to be delivered again of cluster %q", cluster)); err != nil {
+			return err
+		}
 	}
 	l.mu.Lock()
 	k := l.clusters[cluster]

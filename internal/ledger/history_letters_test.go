@@ -208,13 +208,9 @@ func (h *lane) burySent() {
 }
 
 // reachLetters has the server come to the versions of all letters, as it would some day
-// after a restored backup. The stream has noticed that. And what a worker of an owner before
-// has begun, and was dropped with its queue, is forgotten, as by a restart.
+// after a restored backup. The stream has noticed that.
 func (h *lane) reachLetters() {
 	for _, l := range h.letters {
 		h.server.rv = max(h.server.rv, l.rv+1)
-		if h.working[l.name] == nil {
-			delete(h.cursor.lingering, nameOf(l.name))
-		}
 	}
 }

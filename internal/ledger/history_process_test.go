@@ -76,11 +76,7 @@ func (h *lane) connect() {
 	mine := h.cursor
 	if mine != nil && h.r.Float64() < 0.5 && !h.ahead(mine, h.server.past, false) && !h.forgets(mine.ResumePoint()) {
 		mine = nil // another stream, of a member that has left and returned, say
-		for n := range h.sink.newest {
-			if w := h.working[n]; w == nil || !w.begun {
-				h.forgetUnacked(n)
-			}
-		}
+		h.forgetNotBegun()
 	}
 	c, former := h.ledger.Claim(Claiming{ID: id, Digest: digest, Others: others, Mine: mine})
 	c.SetForm("whole")
@@ -96,28 +92,49 @@ func (h *lane) breakOff() {
 	}
 }
 
-// leave takes the cluster out of the fleet, and back, or has another engine follow it.
+// leave takes the cluster out of the fleet, and back, or has another engine follow it. The
+// sink may still hold what workers have begun.
 func (h *history) leave() {
 	for _, l := range h.lanes {
 		if l.ahead(l.cursor, l.server.past, false) || l.forgets(l.cursor.ResumePoint()) {
 			return
 		}
 	}
+	held := h.r.Float64() < 0.5
 	for _, l := range h.lanes {
 		clear(l.waiting)
-		clear(l.working)
+		if !held {
+			clear(l.working)
+		}
 	}
-	if h.r.Float64() < 0.5 {
+	switch {
+	case held:
+		h.ledger.Leave("a", "") // the name of the route
+		h.held += min(len(h.lanes[0].working)+len(h.lanes[1].working), 1)
+	case h.r.Float64() < 0.5:
 		h.ledger.Leave("a")
-	} else {
+	default:
 		h.ledger.Reopen(nil) // other settings
 	}
 	h.ledger.Join("a")
 	h.ledger.SetQuota("a", Quota{Objects: h.quota})
 	for _, l := range h.lanes {
 		l.connect()
+		if held {
+			l.forgetNotBegun()
+			continue
+		}
 		l.sink.newest, l.sink.buried = maps.Clone(l.stored), map[string]int{}
 		maps.Copy(l.sink.newest, l.acked)
+	}
+}
+
+// forgetNotBegun is forgetUnacked for what no worker has begun.
+func (h *lane) forgetNotBegun() {
+	for n := range h.sink.newest {
+		if w := h.working[n]; w == nil || !w.begun {
+			h.forgetUnacked(n)
+		}
 	}
 }
 

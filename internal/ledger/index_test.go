@@ -58,7 +58,7 @@ func TestNothingLooksAtOtherClusters(t *testing.T) {
 		{"Join", func() { f.Join(id.Cluster) }, own},
 		{"Claim", func() { f.claimAs(id, "d") }, own + 1},
 		{"Claim again", func() { f.claimAs(id, "e") }, own + 1},
-		{"Claim of another cluster", func() { f.claimAs(other, "d", id.ClusterUID) }, own + 3},
+		{"Claim of another cluster", func() { f.claimAs(other, "d", id.ClusterUID) }, own + 4},
 		{"Recall", func() { f.Recall(id.Cluster, id.ClusterUID) }, own + 1},
 		{"Identities", func() { f.Identities(id.Cluster) }, own + 1},
 		{"Sample", func() { f.Sample(id.Cluster, id.ClusterUID, 3) }, own + 1},

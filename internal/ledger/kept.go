@@ -16,7 +16,7 @@ import (
 // What is kept is small.
 const (
 	// MostKept is how many values a ledger keeps.
-	MostKept = 10_000
+	MostKept = 15_000
 	// MostKeptBytes bounds a key and its value together.
 	MostKeptBytes = 4096
 )

@@ -65,8 +65,11 @@ type Ledger struct {
 	mu       sync.Mutex
 	cursors  map[StreamID]*Cursor
 	clusters map[string]*cluster
-	due      map[dueKey]struct{} // see RaiseDueOf
-	looked   int                 // cursors that were walked over, for tests
+	due      map[string]map[dueID]*owed // by cluster, see RaiseDueOf
+	looked   int                        // cursors that were walked over, for tests
+
+	moveAtOnce int    // objects in a step of a move: lookedAtOnce, but in tests
+	between    func() // two steps of a move; nil but in tests
 }
 
 // Open loads the ledger from its store. It fails on a store that cannot be
@@ -120,6 +123,9 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 		log:       o.Log,
 		cursors:   map[StreamID]*Cursor{},
 		clusters:  map[string]*cluster{},
+		due:       map[string]map[dueID]*owed{},
+
+		moveAtOnce: lookedAtOnce,
 	}
 	l.routes.Store(&o.Routes)
 	if o.Store == nil {
@@ -149,6 +155,7 @@ func open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the ledger: %w", err)
 	}
+	l.loadDue()
 	return l, nil
 }
 
@@ -219,6 +226,8 @@ func (l *Ledger) Claim(q Claiming) (c *Cursor, former []*Cursor) {
 	}
 	if c == nil {
 		c = l.newSelectionLocked(id, q.Selection)
+	} else {
+		l.beginsAgainLocked(c)
 	}
 	c = c.claimed(q)
 	l.yieldLocked(c.ID(), former, q.Others)

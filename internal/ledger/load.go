@@ -81,7 +81,7 @@ func (l *Ledger) mergeLocked(c, before *Cursor) {
 	if before == nil {
 		return
 	}
-	m := move{from: c, to: func() *Cursor { return before }, in: func(string) bool { return true }, whole: &c.cluster.whole}
+	m := move{from: c, to: func() *Cursor { return before }, in: func(string) bool { return true }, whole: &c.cluster.whole, atOnce: l.moveAtOnce}
 	m.run()
 	l.dropLocked(before.ID(), c)
 	l.cursors[before.ID()] = before

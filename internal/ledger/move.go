@@ -18,9 +18,11 @@ import (
 
 // absorb gives to a stream, cluster by cluster, what belongs to it of the cursors of the
 // same resource and route in namespaces that nobody follows: what lies in its own
-// namespace, and what lies in one that nobody follows. Cursors with nothing left are
-// dropped. One of which everything belongs to a stream that has no cursor becomes that,
-// however many objects it has. The caller claims a stream of the cluster.
+// namespace, and what lies in one that nobody follows. Of those that are followed it gets
+// what lies in its own namespace: they have taken that over when nobody followed it, and have not
+// told it all to be gone. Cursors with nothing left are dropped. One of which everything belongs to
+// a stream that has no cursor becomes that, however many objects it has. The caller claims a
+// stream of the cluster.
 func (l *Ledger) absorb(q Claiming) {
 	if q.Followed == nil {
 		return // the caller does not know
@@ -43,16 +45,23 @@ func (l *Ledger) absorb(q Claiming) {
 	for _, from := range all {
 		id := from.ID()
 		at := id
-		if at.Namespace = q.ID.Namespace; at == id || !at.SameStream(q.ID) || slices.Contains(q.Followed, id.Namespace) {
+		if at.Namespace = q.ID.Namespace; at == id || !at.SameStream(q.ID) {
 			continue
 		}
-		if everything && l.become(from, at, q.Selection) {
+		in, goesOn := belongs, slices.Contains(q.Followed, id.Namespace)
+		switch {
+		case goesOn && (id.Namespace == "" || q.ID.Namespace == "" || !from.mayHaveTold()):
+			continue
+		case goesOn:
+			in = func(namespace string) bool { return namespace == q.ID.Namespace }
+		case everything && l.become(from, at, q.Selection):
 			continue
 		}
-		m := move{from: from, in: belongs, whole: &from.cluster.whole, to: func() *Cursor {
+		m := move{from: from, in: in, goesOn: goesOn, whole: &from.cluster.whole, atOnce: l.moveAtOnce, between: l.between, to: func() *Cursor {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if c := l.cursors[at]; c != nil {
+				l.beginsAgainLocked(c)
 				return c
 			}
 			return l.newSelectionLocked(at, q.Selection)
@@ -91,13 +100,69 @@ func (l *Ledger) become(c *Cursor, id StreamID, s Selection) bool {
 func (l *Ledger) newSelectionLocked(id StreamID, s Selection) *Cursor {
 	c := l.newCursorLocked(id)
 	c.head.Selection = s
+	l.beyondOthersLocked(c)
 	return c
+}
+
+// beginsAgainLocked is called of a cursor that a stream is to have, or objects of others. If others
+// have got some of its own meanwhile, it goes on beyond those.
+func (l *Ledger) beginsAgainLocked(c *Cursor) {
+	if c.isRest() {
+		l.beyondOthersLocked(c)
+	}
+}
+
+// beyondOthersLocked has a cursor go on with numbers and in a generation above those of all
+// others of the same resource and route: they may have told that its objects are gone, as they
+// were theirs. The clock, from which numbers come, may have been set back since. What they have
+// told is stored before a sink gets any of it from this one: else they would tell it once more
+// after a kill.
+func (l *Ledger) beyondOthersLocked(c *Cursor) {
+	id, number, generation := c.ID(), uint64(0), uint32(0)
+	for at, same := range c.cluster.streams {
+		if at.Resource != id.Resource || at.Route != id.Route {
+			continue
+		}
+		for _, other := range same {
+			if l.looked++; other.cursor != c.cursor {
+				last, in := other.reached()
+				number, generation = max(number, last), max(generation, in)
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if number > c.numbers.last {
+		c.beginNumbersLocked(number)
+	}
+	if generation > 0 && generation >= c.head.Generation { // else none has taken over anything
+		c.head.Generation = generation
+		c.raiseGenerationLocked()
+	}
+}
+
+// reached returns the number of the last observation, or after a load one above what it may
+// have been, and the generation. The next transaction has all acks.
+func (c *Cursor) reached() (number uint64, generation uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.dirty) > 0 {
+		c.headDirty, c.headFirst = true, true
+	}
+	return c.numbers.last, c.head.Generation
 }
 
 // rest begins the rule of a cursor whose objects others have in part: it selects only what is left. Should
 // its stream be followed again beside theirs, it begins with a snapshot, as with any other
 // selection. Else it would go on without what they have told to be gone.
 const rest = "the rest of: "
+
+// isRest reports whether others have some of the cursor's objects.
+func (c *Cursor) isRest() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.HasPrefix(c.head.Selection.Where, rest)
+}
 
 // moved is what moves of one object.
 type moved struct {
@@ -120,12 +185,15 @@ type move struct {
 	to    func() *Cursor // is called without a cursor's lock
 	in    func(namespace string) bool
 	whole *sync.Mutex // of their cluster
+	// goesOn: a stream follows the cursor that objects leave. It misses none of them.
+	goesOn bool
 
 	at       *cursor // to which something has moved; nil: none
 	out      []moved // of this step
 	nonUUIDs map[uid]string
 
 	looked, most int    // objects since the locks were taken, and the most that there were
+	atOnce       int    // objects in a step
 	between      func() // two steps; nil but in tests
 }
 
@@ -139,6 +207,9 @@ func (m *move) run() (empty bool) {
 	if c.dropped {
 		return false
 	}
+	if c.owner > 0 && !m.goesOn {
+		c.handleLocked() // what was handed over of it is not to be begun any more
+	}
 	// In this order, as an ack between two steps makes an acked one of an unacked one.
 	for n := range c.unackedUIDs {
 		if !m.look(n) {
@@ -151,8 +222,12 @@ func (m *move) run() (empty bool) {
 		}
 	}
 	empty = c.acked.len() == 0 && len(c.unackedUIDs) == 0
-	if len(m.out) > 0 || empty && m.at == nil {
+	if len(m.out) > 0 || empty && m.at == nil && !m.goesOn {
 		m.handOver()
+	}
+	if m.goesOn {
+		c.advanceLocked() // nothing that has moved holds it up
+		return false
 	}
 	return empty
 }
@@ -164,7 +239,7 @@ func (m *move) look(n name) bool {
 		m.takeOutLocked(n)
 	}
 	m.looked++
-	if m.most = max(m.most, m.looked); m.looked < lookedAtOnce {
+	if m.most = max(m.most, m.looked); m.looked < m.atOnce {
 		return true
 	}
 	m.looked = 0
@@ -202,6 +277,14 @@ func (m *move) takeOutLocked(n name) {
 	for _, h := range one.unacked {
 		keep(h.uid)
 	}
+	if p := c.pending[n]; p != nil && m.goesOn {
+		for _, s := range []*span{&p.waiting, &p.begun} {
+			if s.listed() {
+				c.order.remove(s)
+			}
+		}
+		c.settledLocked(p) // it is not to be told to be gone
+	}
 	c.setUnackedLocked(n, nil)
 	delete(c.lingering, n) // an ack of that would have the object here again
 	c.touchLocked(n)
@@ -215,12 +298,9 @@ func (m *move) handOver() {
 	all, nonUUIDs, head := m.out, m.nonUUIDs, c.head
 	head.Limit = max(head.Limit, c.numbers.last)
 	if m.out, m.nonUUIDs = nil, nil; len(all) > 0 {
-		if c.owner > 0 {
-			c.owner++ // what was handed over of it is not to be begun any more
-		}
 		// The rest must not be stored without what has moved.
 		c.headDirty, c.headFirst = true, true
-		if !strings.HasPrefix(c.head.Selection.Where, rest) {
+		if !m.goesOn && !strings.HasPrefix(c.head.Selection.Where, rest) {
 			c.head.Selection.Where = rest + c.head.Selection.Where
 		}
 	}
@@ -250,7 +330,8 @@ func (m *move) handOver() {
 	if to.head.Due == 0 && slices.ContainsFunc(all, func(one moved) bool { return one.due }) {
 		to.raiseDueLocked() // the store can only tell what is due from what was before
 	}
-	to.headDirty, to.headFirst = true, true
+	// With the head the store has what has moved, before a sink is told that it is gone.
+	to.headsFirstLocked()
 }
 
 // inherit takes over what another head says of the objects and of their cluster, as far

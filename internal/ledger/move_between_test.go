@@ -55,7 +55,7 @@ func TestNumbersOfACursorThatBecomes(t *testing.T) {
 // moveTo returns the move of all that a cursor has to another, which there is.
 func (s *stored) moveTo(from, to *Cursor, between func()) *move {
 	return &move{
-		from: from, whole: &from.cluster.whole, between: between,
+		from: from, whole: &from.cluster.whole, atOnce: lookedAtOnce, between: between,
 		to: func() *Cursor { return to },
 		in: func(string) bool { return true },
 	}

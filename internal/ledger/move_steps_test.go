@@ -40,7 +40,7 @@ func TestKilledBetweenTheStepsOfAMove(t *testing.T) {
 			id.Namespace = "a"
 			steps, generation := 0, from.head.Generation
 			m := move{
-				from: from, whole: &from.cluster.whole,
+				from: from, whole: &from.cluster.whole, atOnce: lookedAtOnce,
 				to: func() *Cursor {
 					if from.cluster.whole.TryLock() {
 						t.Error("the writer may take one of the cursors within a step")

@@ -18,10 +18,11 @@ type numbers struct {
 	since, least  uint64
 }
 
-// beginNumbersLocked gives numbers to a cursor from here on, all above another.
+// beginNumbersLocked gives numbers to a cursor from here on, all above another. The limit never
+// falls: the store would seem to have one already that is raised from there (headsFirstLocked).
 func (c *Cursor) beginNumbersLocked(above uint64) {
 	c.numbers.last = max(c.numbers.last, (above+1)&^1, uint64(time.Now().UnixMicro())&^1)
-	c.numbers.limit = c.numbers.last + numbersAhead
+	c.numbers.limit = max(c.numbers.limit, c.numbers.last+numbersAhead)
 	c.head.Limit, c.headDirty = c.numbers.limit, true
 	c.head.Clean = false
 }

@@ -14,7 +14,8 @@ type Claiming struct {
 	Selection Selection
 	// Followed are the namespaces, "" for all, in which the member's streams follow
 	// the resource. What was followed in others and belongs to this stream, or to
-	// none, becomes this one's, of whatever cluster it is. nil: the caller does not know,
+	// none, becomes this one's, of whatever cluster it is; so does what belongs to this
+	// stream and another of them has taken over. nil: the caller does not know,
 	// and nothing does.
 	Followed []string
 	// Mine is the handle that the caller has had of the cursor, nil if it has none:
@@ -101,13 +102,14 @@ func (c *Cursor) Release() {
 	}
 }
 
-// lingerLocked remembers what workers have begun for the owner until now.
+// lingerLocked remembers what workers have begun for the owner until now. What is sent again
+// is the acked state: it keeps nothing from the next owner, and its ack says nothing.
 func (c *Cursor) lingerLocked() {
 	if c.lingering == nil {
 		c.lingering = map[name]uint64{}
 	}
 	for n, p := range c.pending {
-		if p.begun.listed() {
+		if r := c.redeliveries[n]; p.begun.listed() && (r == nil || r.sequence != p.begun.last) {
 			c.lingering[n] = p.begun.last
 		}
 	}

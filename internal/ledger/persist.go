@@ -16,7 +16,7 @@ type batch struct {
 	limit   uint64 // of the head, also of one that tells nothing else
 	first   bool   // the store does not know the cursor yet
 
-	awaited awaited // of these names
+	awaited awaited // of these names, and of the head
 
 	headFirst bool     // as the cursor's
 	kept      []string // keys of what is kept
@@ -86,8 +86,8 @@ func (c *Cursor) take(all bool) (batch, Update) {
 			u.Head, b.limit = h.encode(c.key), h.Limit
 		}
 	}
+	b.awaited = c.takeAwaitedLocked(b.names, b.head)
 	if len(b.names) > 0 {
-		b.awaited = c.takeAwaitedLocked(b.names)
 		u.Records = c.encodeAllLocked(b.names)
 	}
 	if u.Head != nil && !c.stored {

@@ -35,6 +35,13 @@ func (c *Cursor) tellAllLocked() {
 // that a snapshot has come to is acked, there is no resume point.
 func (c *Cursor) mayHaveToldLocked() bool { return c.head.Resume == "" }
 
+// mayHaveTold is mayHaveToldLocked.
+func (c *Cursor) mayHaveTold() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mayHaveToldLocked()
+}
+
 // Unacked returns how many objects have changes that are observed and not
 // acked: Stats' figure, at the price of a lock.
 func (c *Cursor) Unacked() int {

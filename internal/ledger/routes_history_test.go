@@ -28,6 +28,8 @@ type routesHistory struct {
 	unwatch bool     // there are times at which nobody follows the resource
 	letters bool     // sinks refuse some changes for good
 	resting bool     // not now
+	rejoins bool     // the cluster leaves, and returns
+	held    int      // times that it has left while a sink held changes
 	early   []string // what was wrong before the end
 }
 
@@ -170,6 +172,8 @@ func (h *routesHistory) step() {
 		}
 	case x < 0.95 && h.unwatch:
 		h.watchOrNot()
+	case x < 0.955 && h.rejoins:
+		h.rejoin()
 	case h.letters && x < 0.97:
 		r.retryLetter()
 	default:
@@ -245,7 +249,10 @@ func (h *routesHistory) trouble() {
 		case 3, 4:
 			one.selectOnly(selection)
 		case 5:
-			if h.watched {
+			switch {
+			case h.rejoins:
+				h.rejoin()
+			case h.watched:
 				one.claim() // by another owner
 			}
 		}

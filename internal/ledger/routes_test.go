@@ -295,7 +295,9 @@ func (r *route) work() {
 			if r.off == givesWay {
 				delete(r.lane, x.key)
 			}
-			r.offer(x)
+			if !r.rejoins || x.cursor == r.cursor { // else it has no lane any more
+				r.offer(x)
+			}
 			return
 		}
 		for _, uid := range r.ghosts[x.key] {

@@ -57,6 +57,11 @@ func (h *lane) unnoticed() bool {
 			return true // observed, and never offered
 		}
 	}
+	for _, w := range h.working {
+		if w.begun && w.cursor != c && w.rv > to {
+			return true // an owner before has observed it
+		}
+	}
 	for o := range c.acked.all() {
 		if int(o.rv) > to {
 			return true

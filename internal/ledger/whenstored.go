@@ -8,11 +8,14 @@ const mostAwaited = 1024
 // waits, which is always so for a program that traces nothing.
 type awaited map[name][]func()
 
-// whenStoredLocked has the functions called once the store has the record of an object as
-// it is now: each once, by the goroutine that stores, without a lock. They must not block.
-// They are never called if the cursor is dropped before that or the program ends, and if
-// mostAwaited objects are awaited. Without a store the record is in memory, and they are
-// called at once.
+// theHead stands for the cursor's head among the names of objects: none is empty.
+const theHead name = ""
+
+// whenStoredLocked has the functions called once the store has the record of an object, or
+// the head, as it is now: each once, by the goroutine that stores, without a lock. They must
+// not block. They are never called if the cursor is dropped before that or the program ends,
+// and of an object if mostAwaited are awaited. Without a store the record is in memory, and
+// they are called at once, with the cursor's lock.
 func (c *Cursor) whenStoredLocked(n name, functions []func()) {
 	switch {
 	case len(functions) == 0:
@@ -20,7 +23,7 @@ func (c *Cursor) whenStoredLocked(n name, functions []func()) {
 		for _, f := range functions {
 			f()
 		}
-	case len(c.awaited) < mostAwaited:
+	case len(c.awaited) < mostAwaited || n == theHead:
 		if c.awaited == nil {
 			c.awaited = awaited{}
 		}
@@ -28,18 +31,24 @@ func (c *Cursor) whenStoredLocked(n name, functions []func()) {
 	}
 }
 
-// takeAwaitedLocked takes out what awaits the records that a transaction has; nil: nothing
-// does. What is awaited later is of a later transaction.
-func (c *Cursor) takeAwaitedLocked(names []name) awaited {
+// takeAwaitedLocked takes out what awaits the records, or the head, that a transaction has;
+// nil: nothing does. What is awaited later is of a later transaction.
+func (c *Cursor) takeAwaitedLocked(names []name, head bool) awaited {
 	if len(c.awaited) == 0 {
 		return nil
 	}
 	taken := awaited{}
-	for _, n := range names {
+	take := func(n name) {
 		if functions, ok := c.awaited[n]; ok {
 			taken[n] = functions
 			delete(c.awaited, n)
 		}
+	}
+	for _, n := range names {
+		take(n)
+	}
+	if head {
+		take(theHead)
 	}
 	if len(c.awaited) == 0 {
 		c.awaited = nil

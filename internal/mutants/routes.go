@@ -47,6 +47,16 @@ func routeMutants() []mutant {
 			"if err := ctx.Err(); err != nil {",
 		}}, test{"sources", "TestReplaySurvivesAKill", ""}},
 		{routeStored, []edit{{
+			"internal/ledger/unclaimed.go",
+			"return l.Keep(keptDue+cluster, value.String())",
+			"return nil",
+		}}, test{"sources", "TestReplaySurvivesAKill", ""}},
+		{routeStored, []edit{{
+			"internal/ledger/unclaimed.go",
+			"if l.writer == nil {",
+			"if true {",
+		}}, test{"internal/ledger", "TestReplaysOfWhatIsNotClaimed", ""}},
+		{routeStored, []edit{{
 			"internal/ledger/due.go",
 			"// would be taken for done when that is raised.\n\tc.headDirty, c.headFirst = true, true",
 			"// would be taken for done when that is raised.",

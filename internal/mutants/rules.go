@@ -72,9 +72,11 @@ const (
 var quorumRules = []string{quorumWait, quorumBegan, quorumCount, quorumMajority, quorumClock, quorumRestore}
 
 // rules are all of them, in the order in which they are shown.
-func rules() []string { return slices.Concat(modelledRoutes, foundRoutes, ledgerRules, quorumRules) }
+func rules() []string {
+	return slices.Concat(modelledRoutes, foundRoutes, moveRules, ledgerRules, quorumRules)
+}
 
 // mutants are all of them.
 func mutants() []mutant {
-	return slices.Concat(routeMutants(), foundMutants(), ledgerMutants(), quorumMutants())
+	return slices.Concat(routeMutants(), foundMutants(), moveMutants(), ledgerMutants(), quorumMutants())
 }

@@ -115,6 +115,7 @@ func (s *Stage) begin(b *bundle) (ready, unstored load) {
 				continue
 			}
 			if c.Moved {
+				s.refusals.Forget(c.Key) // nothing of it waits any more
 				c.Release()
 				s.queue.finish(p)
 				continue

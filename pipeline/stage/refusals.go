@@ -129,6 +129,15 @@ func (r *refusals) forget(key pipeline.Key) (over *Refused) {
 	return over
 }
 
+// forgetCluster forgets a cluster of which nothing is in a lane or in work any more.
+func (r *refusals) forgetCluster(cluster string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.entries, func(key pipeline.Key, _ refusal) bool { return key.Cluster == cluster })
+	delete(r.clusters, cluster)
+	r.some.Store(len(r.entries) > 0)
+}
+
 // refuse notes that the sink has refused a version of an object. It tells whether that is to be
 // logged.
 func (r *refusals) refuse(key pipeline.Key, version string, reason error, now time.Time) (tell bool) {

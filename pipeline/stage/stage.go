@@ -150,8 +150,14 @@ func (s *Stage) SetupWithManager(mgr manager.Manager) error {
 	return nil
 }
 
-// ForgetCluster drops the series of a cluster that left the fleet.
+// ForgetCluster forgets a cluster that left the fleet, once nothing of it is in a lane or in
+// work any more: its series, and what the sink has refused of it. A destination that has a
+// method of this name is told, too.
 func (s *Stage) ForgetCluster(cluster string) {
+	s.refusals.forgetCluster(cluster)
+	if d, ok := s.destination.(interface{ ForgetCluster(string) }); ok {
+		d.ForgetCluster(cluster)
+	}
 	labels := prometheus.Labels{"cluster": cluster}
 	s.metrics.delivered.DeletePartialMatch(labels)
 	s.metrics.failed.DeletePartialMatch(labels)

@@ -51,6 +51,8 @@ type Batcher struct {
 	tooLarge  tooLarge
 	suspects  suspects
 	pace      func(pipeline.Pace) // nil: nobody wants to know
+
+	panickedAt time.Time // that was logged last
 }
 
 var _ pipeline.Paced = (*Batcher)(nil)
@@ -142,6 +144,16 @@ func (b *Batcher) paceLocked() pipeline.Pace {
 		p.UnderWay = max(p.UnderWay, (p.Deliveries+1)*p.Batch)
 	}
 	return p
+}
+
+// ForgetCluster forgets what was found out of a cluster that left the fleet, of which nothing is
+// delivered any more. It may be called from any goroutine.
+func (b *Batcher) ForgetCluster(cluster string) {
+	b.mu.Lock()
+	b.suspects.forget(cluster)
+	n := len(b.suspects.names(time.Now()))
+	b.mu.Unlock()
+	b.metrics.apart.Set(float64(n))
 }
 
 // enough returns the bytes at which a batch waits for no more: so that the last change has

@@ -38,7 +38,8 @@
 //     limit of a proxy, or a deadline, costs one write in a hundred at first, and one in
 //     10 minutes after a while.
 //   - A permanent error of a whole batch splits the batch until the change
-//     that the sink refuses stands alone, so that it takes no other with it. From then on
+//     that the sink refuses stands alone, so that it takes no other with it. A panic
+//     of the sink's Write is such an error. From then on
 //     that object is written alone, and a cluster of which that happens again in batches
 //     of its own: with an eighth of the time, so long as there are others. What waits for
 //     that is told to come again later ([pipeline.PutOff]). See suspects.go.
@@ -46,7 +47,7 @@
 //     not kept, unless its write is under way.
 //
 // Deliver and Status may be called from any number of goroutines; Run writes
-// from one. A change whose caller gave up may still arrive, and any change may
+// from as many as Options.Concurrency says, and never the same key from two. A change whose caller gave up may still arrive, and any change may
 // arrive more than once.
 //
 // It does not encode, drop repeats, or outlive the process: a change that was

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"maps"
 	"math/bits"
 	"slices"
 	"time"
@@ -317,6 +318,15 @@ func (s *suspects) wrote(l *line, n int, all, last time.Duration, refused bool, 
 func (s *suspects) begins() {
 	s.more = max(s.off, s.more-(s.more+7)/8)
 	s.off, s.othersFirst = 0, false
+}
+
+// forget forgets what was found out of a cluster.
+func (s *suspects) forget(cluster string) {
+	if c := s.clusters[cluster]; c != nil {
+		s.objects -= len(c.objects)
+		delete(s.clusters, cluster)
+	}
+	maps.DeleteFunc(s.held.keys, func(key pipeline.Key, _ time.Time) bool { return key.Cluster == cluster })
 }
 
 // sweep forgets what has not come for long.

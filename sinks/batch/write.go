@@ -140,7 +140,7 @@ func (b *writer) call(ctx context.Context, items []*item) error {
 	}
 	start := time.Now()
 	b.writes(start, len(items))
-	err := b.sink.Write(ctx, b.changes)
+	err := b.guarded("the sink", func() error { return b.sink.Write(ctx, b.changes) })
 	b.writes(time.Time{}, 0)
 	took := time.Since(start)
 	b.took = took
@@ -214,7 +214,9 @@ func (b *writer) giveUp(it *item, reason error) {
 		return
 	}
 	b.deadLetter.Lock()
-	err := b.opts.DeadLetter(it.change, reason, int(it.change.Refusals)+it.attempts)
+	err := b.guarded("what keeps dead letters", func() error {
+		return b.opts.DeadLetter(it.change, reason, int(it.change.Refusals)+it.attempts)
+	})
 	b.deadLetter.Unlock()
 	if err != nil {
 		b.refuse(it, fmt.Errorf("dead-letter %s, refused because of %w: %w", it.change.Key, reason, err))

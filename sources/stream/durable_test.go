@@ -288,7 +288,7 @@ func testRestoreUnseen(t *testing.T, cluster *testenv.Cluster) {
 	if s.Snapshots["expired"] == 0 && s.AuditDifferences == 0 { // nobody knows which watches a server still serves
 		t.Errorf("status: %+v", s)
 	}
-	r.stream.Replay()
+	_, _ = r.stream.Replay()
 	r.eventually("the replay", func() string {
 		if got := r.value(namespace, "same-number"); got != "again" {
 			return got

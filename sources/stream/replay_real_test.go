@@ -79,7 +79,7 @@ func testReplayInPages(t *testing.T, cluster *testenv.Cluster) {
 	}
 	r.opts.Routes = []Route{{Name: "a", Queue: l}}
 	r.run()
-	r.stream.Replay()
+	_, _ = r.stream.Replay()
 	r.eventually("the replay to end", func() string {
 		if s := r.stream.Status(); s.Snapshots["replay"] == 0 || s.State != member.Live {
 			return fmt.Sprintf("%+v", s)

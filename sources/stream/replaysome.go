@@ -72,7 +72,9 @@ func (s *Stream) ReplaySome(ctx context.Context, q Selector, dry bool) (Selected
 				r.Objects = max(r.Objects, c.CountAcked(c.Names()))
 			}
 		}
-		s.raiseDue(meant)
+		if err := s.raiseDue(meant); err != nil {
+			return Selected{}, err
+		}
 		r.Waits = s.askForReplay(meant)
 		return r, nil
 	case unknown:

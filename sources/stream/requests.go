@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
@@ -24,27 +25,41 @@ type snapshotRequests struct {
 // accepted meanwhile counts, also when the snapshot is interrupted; once the
 // ledger is flushed, a restart of the process goes on with it. If it
 // cannot begin, because the stream waits for something that only the member or an
-// operator can change, it returns what for, in a few words. It may be called from
-// any goroutine.
-func (s *Stream) Replay() (waits string) {
+// operator can change, it returns what for, in a few words. It fails, and nothing is
+// replayed, if the member has not been reached since the start and the ledger keeps too
+// many replays of such. It may be called from any goroutine.
+func (s *Stream) Replay() (waits string, err error) {
 	all := func(*branch) bool { return true }
-	s.raiseDue(all)
-	return s.askForReplay(all)
+	if err := s.raiseDue(all); err != nil {
+		return "", err
+	}
+	return s.askForReplay(all), nil
 }
 
-// raiseDue makes everything due for the branches that are meant.
-func (s *Stream) raiseDue(meant func(*branch) bool) {
+// raiseDue makes everything due for the branches that are meant, or nothing.
+func (s *Stream) raiseDue(meant func(*branch) bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var cursors []*ledger.Cursor
+	var unclaimed []string
 	for _, b := range s.branches {
 		switch {
 		case !meant(b):
 		case b.cursor != nil:
-			b.cursor.RaiseDue()
+			cursors = append(cursors, b.cursor)
 		default:
-			s.ledger.RaiseDueOf(s.cluster, s.name, b.route.Name)
+			unclaimed = append(unclaimed, b.route.Name)
 		}
 	}
+	if len(unclaimed) > 0 {
+		if err := s.ledger.RaiseDueOf(s.cluster, s.name, unclaimed...); err != nil {
+			return err
+		}
+	}
+	for _, c := range cursors {
+		c.RaiseDue()
+	}
+	return nil
 }
 
 // askForReplay has a snapshot begin that delivers what is due for the branches that are

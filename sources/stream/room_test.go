@@ -158,7 +158,7 @@ func TestLeftOutByAnotherStream(t *testing.T) {
 func TestReplayOfTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := bounded(t, 2)
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		body := h.call("streaming list").open()
 		body.send(event("ADDED", "c", 11), event("ADDED", "b", 2), event("ADDED", "a", 1), endMark("20"))
 		h.want(true, "updated b uid-b@2 snapshot", "updated a uid-a@1 snapshot")

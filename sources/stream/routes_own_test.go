@@ -140,7 +140,7 @@ func TestAReplayOfOneRouteWithinASnapshotOfAll(t *testing.T) {
 		s.sinks[1].slow = 2 * time.Second
 		s.sinks[1].mu.Unlock()
 		before := s.count()
-		s.stream.Replay()
+		_, _ = s.stream.Replay()
 		synctest.Wait()
 		if _, err := s.stream.ReplaySome(t.Context(), Selector{Route: simName(1)}, false); err != nil {
 			t.Fatal(err)

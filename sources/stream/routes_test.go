@@ -248,7 +248,7 @@ func (s *simulation) replay() {
 			sink.mu.Unlock()
 		}
 	}
-	s.stream.Replay()
+	_, _ = s.stream.Replay()
 	if s.rand.IntN(4) == 0 {
 		return // nobody waits for its confirmation
 	}

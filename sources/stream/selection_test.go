@@ -117,7 +117,7 @@ func TestSnapshotKeepsWhatRulesDoNotSelectInSnapshots(t *testing.T) {
 				h.want(true)
 				body.send(event("MODIFIED", "a", 11), event("MODIFIED", "b", 12))
 				h.want(true, "added a uid-a@11", "added b uid-b@12")
-				h.stream.Replay()
+				_, _ = h.stream.Replay()
 				body = h.call("streaming list").open()
 				body.send(event("ADDED", "a", 11), endMark("20"))
 				h.want(true, "deleted b uid-b@20 snapshot tombstone nothing")

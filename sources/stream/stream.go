@@ -72,10 +72,10 @@ type Ledger interface {
 	Retired(former, by *ledger.Cursor)
 	// Drop forgets a cursor.
 	Drop(id ledger.StreamID)
-	// RaiseDueOf has all be due of what a stream will claim for a route, and TakeDueOf
-	// reports once whether it is. stream is Stream.Name.
-	RaiseDueOf(cluster, stream, route string)
-	TakeDueOf(cluster, stream, route string) bool
+	// RaiseDueOf has all be due of what a stream will claim for some routes, and TakeDueOf
+	// of what it has claimed, once. stream is Stream.Name.
+	RaiseDueOf(cluster, stream string, routes ...string) error
+	TakeDueOf(c *ledger.Cursor, stream string)
 }
 
 // Options are what a stream works with. Cluster, Spec, Connection, Routes and

@@ -126,9 +126,7 @@ func (r *reader) claimFor(b *branch, session *member.Session, t *target, followe
 	defer s.mu.Unlock()
 	s.resource, s.what, b.cursor = t.name, t.resource, cursor
 	s.useLocked(b, program)
-	if s.ledger.TakeDueOf(s.cluster, s.name, b.route.Name) {
-		cursor.RaiseDue()
-	}
+	s.ledger.TakeDueOf(cursor, s.name)
 }
 
 // form names how the target's objects are delivered.

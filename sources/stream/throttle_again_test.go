@@ -18,13 +18,13 @@ func TestThrottleOfDeletionsThatAreToldAgain(t *testing.T) {
 		h := start(t)
 		h.live()
 		h.limit(ratelimit.Limit{QPS: 0.01, Burst: 1})
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		go h.call("streaming list").open().send(endMark("20")) // neither a nor b
 		time.Sleep(101 * time.Second)
 		if n := h.queue.counts(); n != 2 {
 			t.Fatalf("%d deletions came, want both", n)
 		}
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		go h.call("streaming list").open().send(endMark("30")) // which is read for a token, and takes none
 		time.Sleep(101 * time.Second)
 		if n := h.queue.counts(); n != 4 {
@@ -103,7 +103,7 @@ func TestThrottledPageIsCut(t *testing.T) {
 		h := start(t)
 		h.live()
 		h.limit(ratelimit.Limit{QPS: 0.01, Burst: 1})
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		h.call("streaming list").reply(404, status(404, "NotFound", "no streaming lists"))
 		whole := listOf(20, "", configMap("c", 12), configMap("d", 13), configMap("e", 14), configMap("f", 15), configMap("g", 16))
 		breaksOff := func(attempt int, within string, read int) {
@@ -155,7 +155,7 @@ func TestThrottledStreamingListIsCut(t *testing.T) {
 				h := start(t)
 				h.live()
 				h.limit(test.limit)
-				h.stream.Replay()
+				_, _ = h.stream.Replay()
 				for attempt := range 4 {
 					list := h.call("streaming list")
 					if st := h.stream.Status(); attempt > 0 && (st.Reconnects[test.reason] != uint64(attempt) || !strings.Contains(st.LastError, test.says) || st.Attempt != attempt) {
@@ -189,7 +189,7 @@ func TestPageThatIsCutUnderALimit(t *testing.T) {
 				h := start(t)
 				h.live()
 				h.limit(test.limit)
-				h.stream.Replay()
+				_, _ = h.stream.Replay()
 				whole := listOf(20, "", configMap("c", 12), configMap("d", 13), configMap("e", 14))
 				for attempt := range 5 {
 					list := h.call("streaming list")
@@ -220,7 +220,7 @@ func TestThrottleOfADeletionThatIsInterrupted(t *testing.T) {
 		h.live()
 		h.limit(ratelimit.Limit{QPS: 0.001, Burst: 1})
 		resource := h.stream.Status().Resource
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		go h.call("streaming list").open().send(endMark("20")) // neither a nor b
 		time.Sleep(500 * time.Second)
 		h.stream.SetPaused(map[string]Pause{resource: Stopped})

@@ -125,7 +125,7 @@ func TestThrottleOfSnapshots(t *testing.T) {
 				h := start(t, func(o *Options) { o.Config.SyncTimeout = time.Minute })
 				h.live()
 				h.limit(ratelimit.Limit{QPS: 0.01, Burst: 1})
-				h.stream.Replay()
+				_, _ = h.stream.Replay()
 				call := h.call("streaming list")
 				if pages {
 					call.reply(404, status(404, "NotFound", "no streaming lists"))
@@ -196,7 +196,7 @@ func TestThrottleHearsOfRequests(t *testing.T) {
 		h.conn.renew(t, "cluster-1")
 		h.call("watch from 11").open()
 		h.wantState(member.Live)
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		body = h.call("streaming list").open()
 		if past := time.Since(began); past > time.Minute {
 			t.Errorf("it has taken %v", past)
@@ -215,7 +215,7 @@ func TestThrottledSweepGoesOn(t *testing.T) {
 		h := start(t)
 		h.live()
 		h.limit(ratelimit.Limit{QPS: 0.01, Burst: 1})
-		h.stream.Replay()
+		_, _ = h.stream.Replay()
 		go h.call("streaming list").open().send(endMark("20"))
 		if n := h.queue.counts(); n != 1 {
 			t.Errorf("%d deletions came at once", n)

@@ -213,7 +213,7 @@ const (
 )
 
 // mostOrders is how many pauses there are, and how many orders of limits. Together
-// they fit into the ledger.
-const mostOrders = ledger.MostKept / 2
+// they fit into the ledger, beside what it keeps by itself.
+const mostOrders = ledger.MostKept / 3
 
 var errManyOrders = fmt.Errorf("there are %d already, which is as many as are kept; end some", mostOrders)

@@ -64,7 +64,7 @@ func (c *replayedCluster) text(dry bool) string {
 		fmt.Fprintf(&said, "%s cannot, and begins one when it can: %s\n", Printable(w.Stream), Printable(w.Reason))
 	}
 	for _, f := range c.Replay.Failed {
-		fmt.Fprintf(&said, "Nothing of %s, because it is not known which objects these are: %s\n", Printable(f.Stream), Printable(f.Reason))
+		fmt.Fprintf(&said, "Nothing of %s is delivered again: %s\n", Printable(f.Stream), Printable(f.Reason))
 	}
 	return said.String()
 }
