@@ -52,8 +52,22 @@ func newDialer(dial dialFunc) *dialer {
 	return &dialer{dial: dial, open: map[*socket]struct{}{}}
 }
 
+// errMayNotDial is that of a dial for a request that was to use what is open.
+var errMayNotDial = errors.New("there is no connection")
+
+type mayNotDial struct{}
+
+// withoutDial returns a ctx for requests that fail with errMayNotDial where they need another
+// connection.
+func withoutDial(ctx context.Context) context.Context {
+	return context.WithValue(ctx, mayNotDial{}, true)
+}
+
 // DialContext dials; after Close it fails with net.ErrClosed.
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if ctx.Value(mayNotDial{}) != nil {
+		return nil, errMayNotDial
+	}
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, err

@@ -128,15 +128,16 @@ func (c *Connection) settleReachLocked(now time.Time, answered bool) {
 		return
 	}
 	c.reached[reachAnswered]++
-	known, missed, hangs := r.heard, r.missed, c.stop != nil
+	known, hangs := r.heard, c.stop != nil
 	r.wanted, r.silent, r.missed, r.heard = false, time.Time{}, false, true
-	if known || hangs && !missed {
+	if known {
 		return // nothing has changed; a server may just be slow
 	}
-	if hangs { // it was sent into the silence, and may not notice for long that this is over
+	if hangs { // it may have been sent into a silence, and not notice for long that this is over
 		c.generation++
 		c.stop()
+		c.mustDial = true
 	}
 	r.back = true
-	c.probeAt, c.place = now, now // in the place of this one
+	c.probeAt, c.place = now, place{now, first} // in the place of this one
 }
