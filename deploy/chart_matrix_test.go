@@ -115,7 +115,7 @@ serviceMonitor: {enabled: true, labels: {release: prometheus}, interval: 15s, sc
 podMonitor: {enabled: true, labels: {release: prometheus}, interval: 15s, scrapeTimeout: 5s, relabelings: [{action: keep}], metricRelabelings: [{action: keep}]}
 prometheusRule: {enabled: true, labels: {release: prometheus}, extraGroups: [{name: mine, rules: []}],
   disabled: [FairleadThrottled], for: {FairleadClusterNotLive: 30m}, severities: {FairleadSinkDown: page}, alertLabels: {team: events}, runbookUrl: "https://runbooks.example/{alert}",
-  thresholds: {oldestUnackedSeconds: 60.5, throttledShare: 0.25, ledgerShare: 0.8, credentialsExpireSeconds: 3000000}}
+  thresholds: {oldestUnackedSeconds: 60.5, throttledShare: 0.25, laneFullShare: 0.75, behindSeconds: 60.5, ledgerShare: 0.8, credentialsExpireSeconds: 3000000}}
 dashboards: {enabled: true, labels: {grafana_dashboard: "1"}, annotations: {folder: fairlead}}
 verticalPodAutoscaler: {enabled: true, updateMode: Initial}
 crds: {enabled: true}

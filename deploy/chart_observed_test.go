@@ -168,15 +168,21 @@ func TestAlertsAreAsValuesSay(t *testing.T) {
 				a.Annotations["runbook_url"] = "https://x.example/" + a.Alert + ".html"
 			}
 		}},
-		"thresholds": {"thresholds: {oldestUnackedSeconds: 60.5, throttledShare: 0.25, ledgerShare: 1, credentialsExpireSeconds: 3000000}", func(all map[string]alert) {
-			for name, text := range map[string][2]string{
-				"FairleadOldestUnackedHigh": {"> 600", "> 60.5"}, "FairleadThrottled": {"> 0.5", "> 0.25"}, "FairleadLedgerFull": {"> 0.9", "> 1"}, "FairleadCredentialsExpire": {"604800", "3000000"},
+		"thresholds": {"thresholds: {oldestUnackedSeconds: 60.5, laneFullShare: 0.75, behindSeconds: 1800, throttledShare: 0.25, ledgerShare: 1, credentialsExpireSeconds: 3000000}", func(all map[string]alert) {
+			for _, threshold := range [][3]string{
+				{"FairleadOldestUnackedHigh", "> 600", "> 60.5"},
+				{"FairleadBacklogGrowing", "> 0.5", "> 0.75"},
+				{"FairleadBacklogGrowing", "> 900", "> 1800"},
+				{"FairleadThrottled", "> 0.5", "> 0.25"},
+				{"FairleadLedgerFull", "> 0.9", "> 1"},
+				{"FairleadCredentialsExpire", "604800", "3000000"},
 			} {
+				name, mixin, values := threshold[0], threshold[1], threshold[2]
 				a := all[name]
-				if !strings.Contains(a.Expr, text[0]) {
-					t.Errorf("%s has no %s", name, text[0])
+				if !strings.Contains(a.Expr, mixin) {
+					t.Errorf("%s has no %s", name, mixin)
 				}
-				a.Expr = strings.ReplaceAll(a.Expr, text[0], text[1])
+				a.Expr = strings.ReplaceAll(a.Expr, mixin, values)
 				all[name] = a
 			}
 		}},

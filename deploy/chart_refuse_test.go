@@ -39,6 +39,7 @@ func TestChartsRefuse(t *testing.T) {
 		"a severity of no alert":       {"prometheusRule: {enabled: true, severities: {Down: page}}", "prometheusRule.severities: there is no alert Down"},
 		"a switch of no alert":         {"prometheusRule: {enabled: true, disabled: [Down]}", "prometheusRule.disabled: there is no alert Down"},
 		"a share of more than all":     {"prometheusRule: {thresholds: {ledgerShare: 90}}", "ledgerShare"},
+		"a share of no time":           {"prometheusRule: {thresholds: {laneFullShare: 0}}", "laneFullShare"},
 		"a drain that is no time":      {"config: {drainTimeout: soon}", "no duration"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,13 @@ func processAlerts() []Alert {
 			Description: `All processes wait for the lock of the leader election, or the one that has it does not deliver: the ledger refuses it, it waits until the process of before lets go of a file, or its settings take long to change.`,
 		},
 		{
+			// Where none delivers, the alert above says so.
+			Name: "FairleadLockNotReadable", For: "10m", Severity: Warning,
+			Expr:        `min ` + by("instance") + ` (fairlead_leader_lock_up) == 0 and on (namespace, job) sum ` + by() + ` (fairlead_leader) > 0`,
+			Summary:     `A process of Fairlead cannot read the lock{{ with $labels.instance }}: {{ . }}{{ end }}.`,
+			Description: `Another process leads and delivers. This one has not been able to read the lock of the leader election for 10 minutes: it would not take over if the leader ended.`,
+		},
+		{
 			Name: "FairleadMemoryBudget", For: "15m", Severity: Warning,
 			Expr:        `max ` + by() + ` (fairlead_memory_budget_waiting_lanes) > 0`,
 			Summary:     `{{ $value }} lanes of Fairlead wait for memory.`,

@@ -252,9 +252,9 @@ func TestEveryRenewalIsSeen(t *testing.T) {
 	for round := range 20 { // client-go chooses when others look
 		synctest.Test(t, func(t *testing.T) {
 			h := &hub{}
-			a := joinWith(t, h, "a", brisk)
+			a := joinWith(t, h, "a", brisk, discard)
 			term := <-a.term
-			b := joinWith(t, h, "b", brisk)
+			b := joinWith(t, h, "b", brisk, discard)
 			time.Sleep(time.Minute + time.Duration(round)*50*time.Millisecond)
 			a.client.through(hang)
 			<-term.Done()
@@ -376,7 +376,7 @@ func TestCallTimeout(t *testing.T) {
 func TestCallsEndBeforeAnotherLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timing := Timing{LeaseDuration: 12 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: time.Second}
-		a := joinWith(t, &hub{}, "a", timing)
+		a := joinWith(t, &hub{}, "a", timing, discard)
 		<-a.term
 		var longest atomic.Int64
 		a.client.through(func(ctx context.Context, _ bool) error {

@@ -147,10 +147,10 @@ type process struct {
 // join starts a process. It leads until it is told to finish, whatever happens.
 func join(t *testing.T, h *hub, identity string) *process {
 	t.Helper()
-	return joinWith(t, h, identity, usual)
+	return joinWith(t, h, identity, usual, discard)
 }
 
-func joinWith(t *testing.T, h *hub, identity string, timing Timing) *process {
+func joinWith(t *testing.T, h *hub, identity string, timing Timing, log logr.Logger) *process {
 	t.Helper()
 	p := &process{
 		client: &client{hub: h, identity: identity},
@@ -159,7 +159,7 @@ func joinWith(t *testing.T, h *hub, identity string, timing Timing) *process {
 		result: make(chan error, 1),
 	}
 	var err error
-	p.Election, err = New(timing, p.client, discard)
+	p.Election, err = New(timing, p.client, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,11 +27,12 @@ type lock struct {
 	fence *fence
 	log   logr.Logger
 
-	mu      sync.Mutex
-	tenure  tenure
-	renewed time.Time // as the record has it
-	token   uint64    // see Election.Token
-	failed  error     // of the last request
+	mu        sync.Mutex
+	tenure    tenure
+	renewed   time.Time // as the record has it
+	token     uint64    // see Election.Token
+	failed    error     // of the last request
+	overtaken bool      // the last write of this process, which leads, found another one's
 }
 
 // Get reads the record. By the bytes that it returns the elector tells whether that
@@ -102,12 +103,30 @@ func (l *lock) hold(ctx context.Context, record resourcelock.LeaderElectionRecor
 		l.fence.renew(began, time.Now())
 		l.saw(record.HolderIdentity, record.RenewTime.Time)
 	}
-	if !l.fence.held() && (apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)) {
+	l.wrote(ctx, err)
+	return err
+}
+
+// wrote notes what came of a write. If somebody else has written since the last look, it
+// failed, and the elector looks and tries again at once. That is told in one line once it is
+// renewed. If the second write fails as well, one that leads cannot renew.
+func (l *lock) wrote(ctx context.Context, err error) {
+	changed, held := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err), l.fence.held()
+	l.mu.Lock()
+	first := changed && held && !l.overtaken && l.failed == nil
+	mended := err == nil && l.overtaken && l.failed == nil
+	l.overtaken = changed && held
+	l.mu.Unlock()
+	switch {
+	case first:
+	case changed && !held:
 		l.report(ctx, nil) // somebody was faster; the next Get tells who
-	} else { // one that leads has not renewed
+	default:
 		l.report(ctx, err)
 	}
-	return err
+	if mended {
+		l.log.Info("Renewed the lease, which somebody else had written")
+	}
 }
 
 // fenced is a lock that gives fencing tokens, as locks.Fenced says.

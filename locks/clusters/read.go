@@ -47,8 +47,10 @@ func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	return &told.record, []byte(told.raw), nil
 }
 
-// look asks all voters for their votes, and returns which have answered: when they say
-// enough, or a moment after a majority of them has answered; or when all have, or failed.
+// look asks all voters for their votes, and returns which have answered: when a majority says
+// who holds the record, or that there is none; or a moment after a majority has answered; or
+// when all have, or failed. So a record that is free is told when the others had a moment to
+// object, see objectionLocked.
 func (l *Lock) look(ctx context.Context, all bool) (fresh []bool, err error) {
 	type answer struct {
 		i  int
@@ -92,9 +94,9 @@ func (l *Lock) look(ctx context.Context, all bool) (fresh []bool, err error) {
 			continue
 		}
 		l.mu.Lock()
-		decided := l.tallyLocked(fresh, false).verdict
+		v := l.tallyLocked(fresh, false)
 		l.mu.Unlock()
-		if decided != nothing {
+		if v.verdict == missing || v.verdict == elected && v.record.HolderIdentity != "" {
 			break
 		}
 		if heard >= l.majority() && enough == nil {

@@ -131,16 +131,18 @@ func TestVotersThatForget(t *testing.T) {
 		off   rules
 		seen  bool // the other process has looked before
 		fault func(three)
-		cut   int // the voter that the other does not reach; 3: none
+		cut   int           // the voter that the other does not reach; 3: none
+		slow  time.Duration // how long voter 0 takes to answer the other
 	}{
-		"restored, and seen before":     {rules{noSuspects: true}, true, func(v three) { v[1].restore(1) }, 0},
-		"restored, and another objects": {rules{noObjection: true}, false, func(v three) { v[1].restore(1) }, 3},
-		"deleted":                       {rules{missingVotes: true}, false, func(v three) { v[1].remove() }, 0},
+		"restored, and seen before":          {rules{noSuspects: true}, true, func(v three) { v[1].restore(1) }, 0, 0},
+		"restored, and another objects":      {rules{noObjection: true}, false, func(v three) { v[1].restore(1) }, 3, 0},
+		"restored, and another objects late": {rules{noObjection: true}, false, func(v three) { v[1].restore(1) }, 3, DefaultTimeout / 10},
+		"deleted":                            {rules{missingVotes: true}, false, func(v three) { v[1].remove() }, 0, 0},
 		"all deleted, and seen before": {rules{noSuspects: true}, true, func(v three) {
 			for _, voter := range v {
 				voter.remove()
 			}
-		}, 3},
+		}, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, off := range []rules{{}, tc.off} {
@@ -155,6 +157,7 @@ func TestVotersThatForget(t *testing.T) {
 						settle()
 					}
 					tc.fault(v)
+					wires[0].slow = tc.slow
 					if tc.cut < len(wires) {
 						wires[tc.cut].cut = true
 					}

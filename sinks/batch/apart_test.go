@@ -103,6 +103,13 @@ func (s *transaction) of(prefix string) (accepted int, worst time.Duration) {
 	return accepted, worst
 }
 
+// refusals returns how many writes were refused.
+func (s *transaction) refusals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
 // refuse has it refuse what is poison from now on.
 func (s *transaction) refuse(poison func(*pipeline.Change) bool) {
 	s.mu.Lock()
@@ -219,7 +226,7 @@ func TestRefusedBatchesOfSomeClustersSlowNoOther(t *testing.T) {
 					t.Errorf("accepted of the bad clusters %d of %d changes, within %v; want nearly all within %v", bad, want, waited, test.healthy)
 				}
 				f.end()
-				t.Logf("good %d of %d, within %v; of the bad clusters %d of %d, within %v; refused %d writes", good, want, worst, bad, test.bad*int(last/(200*time.Millisecond)), waited, sink.refused)
+				t.Logf("good %d of %d, within %v; of the bad clusters %d of %d, within %v; refused %d writes", good, want, worst, bad, test.bad*int(last/(200*time.Millisecond)), waited, sink.refusals())
 			})
 		})
 	}

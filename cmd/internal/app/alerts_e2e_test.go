@@ -24,6 +24,7 @@ var faultsOfAlerts = map[string]faultOfAlert{
 	"the one that led before does not end":   {want: []string{"FairleadNoLeader"}, happens: alertOnHeldLedger},
 	"a folder is empty":                      {want: []string{"FairleadNoClusters"}, happens: alertOnNoClusters},
 	"the hub does not answer":                {want: []string{"FairleadNoLeader"}, happens: alertOnNoLock},
+	"the hub does not answer a follower":     {want: []string{"FairleadLockNotReadable"}, happens: alertOnFollowerCutOff},
 	"a member is cut off":                    {want: []string{"FairleadClusterNotLive"}, happens: alertOnCut},
 	"a resource may not be read":             {want: []string{"FairleadClusterStale"}, happens: alertOnForbidden},
 	"nobody renews a token":                  {want: []string{"FairleadCredentialsExpire"}, happens: alertOnExpiry},
@@ -113,6 +114,27 @@ func alertOnNoLock(t *testing.T, env *testenv.Env) (*story, time.Time) {
 	r := start(t, append([]string{"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("beta")), "--watch=configmaps", "--leader-elect"}, stand.leader...)...)
 	s := r.scrape()
 	return continued(s, s), s.at
+}
+
+// alertOnFollowerCutOff cuts the line between a follower and the hub, while the leader's holds.
+func alertOnFollowerCutOff(t *testing.T, env *testenv.Env) (*story, time.Time) {
+	stand := leaseStand(t, env.Cluster("alpha"), env.Cluster("alpha").NewNamespace(t))
+	flags := []string{
+		"--clusters=kubeconfig:" + writeKubeconfig(t, env.Cluster("beta")), "--watch=configmaps?namespace=default", "--leader-elect",
+		"--ledger=" + filepath.Join(t.TempDir(), "ledger"),
+	}
+	leader := start(t, append(flags, stand.follower...)...)
+	leader.awaitScrape("it leads", shows("fairlead_leader", ""))
+	follower := start(t, append(flags, stand.leader...)...)
+	follower.await("it follows", func() bool {
+		e := follower.program.electionStatus()
+		return e.Role == "follower" && e.Leader != ""
+	})
+	follower.awaitScrape("it reads the lock", shows("fairlead_leader_lock_up", ""))
+	stand.line.Cut()
+	cut := follower.awaitScrape("it cannot read the lock", func(s *scrape) bool { return s.total("fairlead_leader_lock_up", "") == 0 })
+	leads := leader.scrape()
+	return &story{map[string][]chapter{"leader": {{leads, leads, 121}}, "follower": {{cut, cut, 121}}}}, cut.at
 }
 
 func alertOnHeldLedger(t *testing.T, env *testenv.Env) (*story, time.Time) {

@@ -164,7 +164,7 @@ func (p *program) notFollowed(e *engine, x *api.Explanation, found *sources.Look
 	}
 	v := api.Verdict{Reason: api.ReasonNotFollowed, Message: "It is not followed: " + stop(message) + "."}
 	if errors.Is(why, sources.ErrNotSurveyed) {
-		v = (&facts{now: time.Now(), found: found}).unreached(strings.TrimPrefix(message, sources.ErrNotSurveyed.Error()+": "))
+		v = (&facts{now: time.Now(), found: found}).unnamed(strings.TrimPrefix(message, sources.ErrNotSurveyed.Error()+": "))
 	}
 	for _, r := range e.routes {
 		v.Route = r.name

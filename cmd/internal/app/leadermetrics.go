@@ -64,6 +64,15 @@ func (p *program) registerLeader() error {
 			return 1
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fairlead_leader_lock_up",
+			Help: "0 while this process cannot read the lock or, if it takes or renews it, write it: its last call failed; else 1, also without leader election.",
+		}, func() float64 {
+			if s := p.electionStatus(); s != nil && s.LastError != "" {
+				return 0
+			}
+			return 1
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "fairlead_leader_term",
 			Help: "Term in which this process delivers, as in its events; 0 while it does not.",
 		}, func() float64 {

@@ -87,6 +87,16 @@ func (f *facts) unreached(why string) (v api.Verdict) {
 	return v
 }
 
+// unnamed is unreached for a resource that no --watch names: it may be another name of one that
+// is, or a wildcard may stand for it.
+func (f *facts) unnamed(why string) api.Verdict {
+	v := f.unreached(why)
+	if v.Reason == api.ReasonStreamDown && f.found.Survey == nil {
+		v.Message += fmt.Sprintf(" No --watch names %s: whether one means it by another name, the cluster tells once it answers.", f.found.Resource)
+	}
+	return v
+}
+
 // isDown says of a connection or a stream how long it has been down, why, and what is next.
 func (f *facts) isDown(v *api.Verdict, what, state, reason string) {
 	if reason != "" {

@@ -33,6 +33,24 @@ func healthy(now time.Time) *facts {
 	return f
 }
 
+// Of a cluster that is down it is not known whether anything follows a resource that no --watch
+// names, as that may be a short name. A wildcard may stand for it.
+func TestVerdictOnAResourceThatNobodyNames(t *testing.T) {
+	f := healthy(time.Now())
+	f.found.Resource, f.found.Connection.State, f.found.Connection.LastError = "pods", member.BackingOff, "connection refused"
+	const unknown = "connection refused. No --watch names pods: whether one means it by another name, the cluster tells once it answers."
+	if v := f.unnamed(""); v.Reason != api.ReasonStreamDown || !strings.HasSuffix(v.Message, unknown) {
+		t.Errorf("%+v", v)
+	}
+	if v := f.unreached(""); !strings.HasSuffix(v.Message, "connection refused.") {
+		t.Errorf("of one that is named: %+v", v)
+	}
+	f.found.Survey = &sources.SurveyStatus{}
+	if v := f.unnamed(""); !strings.HasSuffix(v.Message, "connection refused.") {
+		t.Errorf("with a wildcard: %+v", v)
+	}
+}
+
 // Each fault has its own reason, and a sentence that names the cause and what comes next.
 func TestVerdicts(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -402,6 +402,12 @@ func useKeys(t *testing.T, browser *testbrowser.Browser, address string) {
 	focused(rows[1])
 	tab.Press(t, "Enter")
 	ready("/status/clusters/" + rows[1])
+	tab.Eval(t, `document.querySelector("#state a[href*='?l=']").focus()`, nil) // as Tab does
+	focused("example.com/tier=core")
+	tab.Press(t, "Tab")
+	focused("region=south")
+	tab.Press(t, "Enter")
+	ready("/status/clusters?l=region%3Dsouth")
 	tab.Press(t, "o")
 	ready("/status")
 	// Who does not want them switches them off.

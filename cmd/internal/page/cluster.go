@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/selection"
+
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
@@ -34,13 +36,14 @@ func (p *Page) cluster(s *snapshot, r *http.Request) answer {
 	}
 	d.History, d.Transitions = p.keeper.history(name)
 	return answer{code: http.StatusOK, title: short(name), template: "cluster", json: d, data: clusterData{
-		NextStep: stepOf(c), Bars: barsOf(c.Lane), Resources: resourcesOf(c), Routes: routesOf(s),
+		NextStep: stepOf(c), Labels: labelsOf(c), Bars: barsOf(c.Lane), Resources: resourcesOf(c), Routes: routesOf(s),
 	}, command: "kubectl fairlead status" + arguments(name), refresh: true}
 }
 
 // clusterData is what the template of a cluster is given beside api.ClusterDetail.
 type clusterData struct {
 	NextStep  string // empty while all is well
+	Labels    []labelLink
 	Bars      []bar
 	Resources []string // that orders can be of
 	Routes    []string // likewise
@@ -64,6 +67,35 @@ func routesOf(s *snapshot) (all []string) {
 		}
 	}
 	return all
+}
+
+// labelLink is one of a cluster's labels.
+type labelLink struct {
+	Text string // KEY=VALUE
+	To   string // the address of the table of all clusters with it; empty: no selector can name it
+}
+
+// labelsOf returns a cluster's labels by name.
+func labelsOf(c *api.Cluster) (all []labelLink) {
+	for _, key := range sorted(c.Labels) {
+		l := labelLink{Text: key + "=" + c.Labels[key]}
+		if isSelector(l.Text, key, c.Labels[key]) {
+			l.To = (&table{labels: l.Text, sort: "trouble", perPage: defaultLines}).with("trouble", 1)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// isSelector reports whether a text selects, for the table, what has this label, and nothing
+// else: whoever describes a cluster may write more into a label than one.
+func isSelector(text, key, value string) bool {
+	has, err := parseLabels(text)
+	if err != nil || checkText("", text) != nil {
+		return false
+	}
+	wants, _ := has.Requirements()
+	return len(wants) == 1 && wants[0].Key() == key && wants[0].Operator() == selection.Equals && wants[0].ValuesUnsorted()[0] == value
 }
 
 func stepOf(c *api.Cluster) string {

@@ -40,7 +40,7 @@ func fleetOf(n int, now time.Time) api.Status {
 	for i := range n {
 		c := api.Cluster{
 			Name: clusterName(i), Source: fmt.Sprintf("file fleet.yaml, context %s", clusterName(i)), State: member.Live, Since: now.Add(-time.Duration(i) * time.Minute),
-			UID: fmt.Sprintf("uid-%d", i), ServerVersion: "v1.34.1",
+			UID: fmt.Sprintf("uid-%d", i), ServerVersion: "v1.34.1", Labels: regions[i%2],
 			Lane:   api.Lane{Live: i % 7, Bytes: int64(i%7) << 10, InFlight: i % 2},
 			Counts: api.LaneCounts{Added: uint64(10 * i), HandedOut: uint64(10 * i), ThrottledSeconds: float64(i % 5)},
 			Ledger: api.InLedger{Objects: 40, MaxObjects: 1000, Bytes: 4000, Healthy: true},
@@ -79,6 +79,12 @@ func fleetOf(n int, now time.Time) api.Status {
 	return s
 }
 
+// regions are the labels that clusters have in turns.
+var regions = []map[string]string{
+	{"region": "north", "example.com/tier": "edge"},
+	{"region": "south", "example.com/tier": "core"},
+}
+
 func clusterName(i int) string { return fmt.Sprintf("prod-%05d", i) }
 
 // hostile is what a member may call things, or answer.
@@ -102,6 +108,7 @@ func hostileStatus(bad string, now time.Time) api.Status {
 	c := &s.Clusters[0]
 	c.Name, c.Source, c.Reason, c.LastError, c.UID, c.ServerVersion, c.SameAs, c.State = bad, bad, bad, bad, bad, bad, []string{bad}, member.State(bad)
 	c.Credential, c.CredentialExpires = bad, now
+	c.Labels = map[string]string{bad: bad, "region": bad, "tier": "x,region=" + bad}
 	c.Ledger.Healthy, c.Ledger.LastError = false, bad
 	for i := range c.Streams {
 		st := &c.Streams[i]

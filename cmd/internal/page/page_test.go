@@ -3,12 +3,14 @@ package page
 import (
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	stdhtml "html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,7 +110,7 @@ func TestViews(t *testing.T) {
 		"a filter":  {"/status/clusters?filter=state:live+-is:degraded+002&sort=-name&per=2", []string{"1 to 2 of 108 that match, of 300 in all", "prod-00299"}, []string{"prod-00100"}},
 		"a cluster": {"/status/clusters/prod-00043", []string{
 			"prod-00043", "backing off: unreachable", "Attempt 7", "connect: connection refused", "See whether the API server runs", "Described in file fleet.yaml, context prod-00043",
-			"Credentials token", "Tokens in postgres://db/changes 50 per second, burst 100", "deployments.apps", "postgres://db/changes 123456", "In the ledger 40 of 1000 objects",
+			"Labels example.com/tier=core, region=south", "Credentials token", "Tokens in postgres://db/changes 50 per second, burst 100", "deployments.apps", "postgres://db/changes 123456", "In the ledger 40 of 1000 objects",
 			"new here",
 		}, nil},
 		"a paused cluster": {"/status/clusters/prod-00005", []string{"The hold of cluster prod-00005", "2.5 changes per second"}, nil},
@@ -270,12 +272,14 @@ func TestTablesAreBounded(t *testing.T) {
 	p := newTestPage(t, func(now time.Time) api.Status {
 		s := fleetOf(1, now)
 		of, c := &s.Sinks[1], &s.Clusters[0]
+		c.Labels = map[string]string{}
 		of.Healthy, of.LastError = false, ""
 		for range 3000 {
 			r := of.Refused[0]
 			r.Since = r.Since.Add(-time.Duration(len(of.Refused)) * time.Second) // the oldest comes last
 			of.Refused = append(of.Refused, r)
 			c.Streams = append(c.Streams, c.Streams[0])
+			c.Labels[fmt.Sprint("label-", len(of.Refused))] = "x"
 		}
 		return s
 	})
@@ -286,6 +290,9 @@ func TestTablesAreBounded(t *testing.T) {
 		html := answered(t, p, path, http.StatusOK)
 		if rows := strings.Count(html, "<tr>"); !strings.Contains(words(html), want) || rows > 150 {
 			t.Errorf("%s has %d rows, and does not say %q", path, rows, want)
+		}
+		if labels := strings.Count(html, "?l=label-"); labels > mostRows || labels > 0 && !strings.Contains(html, ", and 2900 labels more") {
+			t.Errorf("%s has %d labels", path, labels)
 		}
 	}
 	s := p.keeper.snapshot()
@@ -399,6 +406,39 @@ func TestClustersAreFilteredByLabels(t *testing.T) {
 	for _, want := range []string{`name="l" type="search" value="!region"`, "kubectl fairlead status --selector=&#39;!region&#39;", `href="/status/clusters?l=%21region">The worst first`} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page has no %s", want)
+		}
+	}
+}
+
+// The page of a cluster leads to those that have the same label. What is no label is text, also
+// if it is a selector of something else.
+func TestLabelsLeadToTheTable(t *testing.T) {
+	p := newTestPage(t, func(now time.Time) api.Status {
+		s := fleetOf(10, now)
+		s.Clusters[0].Labels = map[string]string{
+			"region": "north", "example.com/tier": "", "zone": "in", "in": "zone", // a word of selectors
+			"a": "b,region=north", "c": " d ", "!e": "f", "region!": "north",
+			"g": "<b>", "h": "i\u202ej", "k": strings.Repeat("l", 501), "": "m", " n": "o",
+		}
+		return s
+	})
+	html := answered(t, p, "/status/clusters/"+clusterName(0), http.StatusOK)
+	var texts, addresses []string
+	for _, m := range regexp.MustCompile(`<a href="([^"]*)"><bdi>([^<]*=[^<]*)</bdi></a>`).FindAllStringSubmatch(html, -1) {
+		addresses, texts = append(addresses, m[1]), append(texts, m[2])
+	}
+	if want := []string{"example.com/tier=", "in=zone", "region=north", "zone=in"}; !slices.Equal(texts, want) {
+		t.Errorf("links of %q, want %q", texts, want)
+	}
+	for i, want := range []int{1, 1, 5, 1} {
+		var l api.ClusterList
+		if err := json.Unmarshal([]byte(answered(t, p, stdhtml.UnescapeString(addresses[i]), http.StatusOK, "Accept", "application/json")), &l); err != nil || l.Matching != want || l.Selector != texts[i] {
+			t.Errorf("%s leads to %d clusters with %q: %v", texts[i], l.Matching, l.Selector, err)
+		}
+	}
+	for _, want := range []string{"a=b,region=north", "c= d ", "!e=f", " n=o", "=m", "g=&lt;b&gt;", `h=i\u{202e}j`, "region!=north"} {
+		if !strings.Contains(html, "<bdi>"+want+"</bdi>") {
+			t.Errorf("the page does not say %s", want)
 		}
 	}
 }

@@ -9,16 +9,17 @@
 {{- if not (has . $names) }}{{ fail (printf "prometheusRule.%s: there is no alert %s; there are %s" $key . (join ", " $names)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{/* What an expression has of a threshold, and what is in its place. */}}
+{{/* What an expression has of its thresholds, and what is in the place of each. */}}
 {{- $thresholds := dict
-  "FairleadOldestUnackedHigh" (list "> 600" (printf "> %s" (toJson $v.thresholds.oldestUnackedSeconds)))
-  "FairleadThrottled" (list "> 0.5" (printf "> %s" (toJson $v.thresholds.throttledShare)))
-  "FairleadLedgerFull" (list "> 0.9" (printf "> %s" (toJson $v.thresholds.ledgerShare)))
-  "FairleadCredentialsExpire" (list "7 * 86400" (toJson $v.thresholds.credentialsExpireSeconds)) -}}
+  "FairleadOldestUnackedHigh" (list (list "> 600" (printf "> %s" (toJson $v.thresholds.oldestUnackedSeconds))))
+  "FairleadBacklogGrowing" (list (list "> 0.5" (printf "> %s" (toJson $v.thresholds.laneFullShare))) (list "> 900" (printf "> %s" (toJson $v.thresholds.behindSeconds))))
+  "FairleadThrottled" (list (list "> 0.5" (printf "> %s" (toJson $v.thresholds.throttledShare))))
+  "FairleadLedgerFull" (list (list "> 0.9" (printf "> %s" (toJson $v.thresholds.ledgerShare))))
+  "FairleadCredentialsExpire" (list (list "7 * 86400" (toJson $v.thresholds.credentialsExpireSeconds))) -}}
 {{- $made := list -}}
 {{- range $rule := $rules -}}
 {{- if not (has $rule.alert $v.disabled) -}}
-{{- with get $thresholds $rule.alert -}}
+{{- range get $thresholds $rule.alert | default list -}}
 {{- if not (contains (index . 0) $rule.expr) }}{{ fail (printf "%s has no threshold %s" $rule.alert (index . 0)) }}{{ end -}}
 {{- $_ := set $rule "expr" (replace (index . 0) (index . 1) $rule.expr) -}}
 {{- end -}}
