@@ -33,7 +33,6 @@ func quoted(schema, name string) string { return strconv.Quote(schema) + "." + s
 
 func newStatements(o *Options, columns []column) statements {
 	in := func(table string) string { return quoted(o.Schema, table) }
-	literal := func(table string) string { return "'" + in(table) + "'" }
 	s := statements{
 		write: writeStatement(o, columns),
 		term:  `SELECT term::text FROM ` + in(writerTable) + ` WHERE name = $1`,
@@ -41,8 +40,11 @@ func newStatements(o *Options, columns []column) statements {
 		// hold it.
 		raise: `INSERT INTO ` + in(writerTable) + ` AS w (name, term) VALUES ($1, $2::bigint) ` +
 			`ON CONFLICT (name) DO UPDATE SET term = excluded.term, since = now() WHERE w.term < excluded.term`,
-		prepare: `SELECT current_setting('server_encoding'), (to_regclass(` + literal(schemaTable) + `) IS NOT NULL)::text, ` +
-			`(SELECT string_agg(DISTINCT format_type(atttypid, NULL), ',') FROM pg_attribute WHERE attname = 'object' AND attrelid IN (to_regclass(` + literal(stateTable) + `), to_regclass(` + literal(historyTable) + `)))`,
+		// All of one snapshot: to_regclass would see tables that are made meanwhile, whose
+		// columns the rest of the statement does not see.
+		prepare: `WITH tables AS (SELECT c.oid, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = '` + o.Schema + `') ` +
+			`SELECT current_setting('server_encoding'), (EXISTS (SELECT FROM tables WHERE relname = '` + schemaTable + `'))::text, ` +
+			`(SELECT string_agg(DISTINCT format_type(atttypid, NULL), ',') FROM pg_attribute JOIN tables ON attrelid = oid WHERE attname = 'object' AND relname IN ('` + stateTable + `', '` + historyTable + `'))`,
 		version: `SELECT coalesce(max(version), 0)::text FROM ` + in(schemaTable),
 		read:    readStatement(in(objectsView), "object::text") + `ORDER BY namespace, name`,
 		skip:    readStatement(in(objectsView), "NULL") + `ORDER BY namespace, name LIMIT 1`,

@@ -1,11 +1,11 @@
 package postgres_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,24 +17,32 @@ import (
 	"github.com/fairlead-dev/fairlead/sinks/postgres"
 )
 
-// Of several sinks that find no tables all write, and one has made them.
+// Of several sinks that find no tables all write, and one has made them. Whoever checks
+// meanwhile finds all of them, or none.
 func TestTablesAreMadeOnce(t *testing.T) {
 	d := start(t)
 	schema := d.schema(t)
-	errs := make(chan error)
 	const at = 8
-	for i := range at {
-		s := d.open(t, postgres.Options{Schema: schema, Tables: postgres.Both})
-		if err := s.Check(t.Context()); err != nil {
-			t.Errorf("Check before there are tables, of a user that may make them: %v", err)
-		}
-		go func() { errs <- s.Write(context.Background(), []*pipeline.Change{pod(fmt.Sprint("p", i), 1, 1)}) }()
+	var sinks [at]*postgres.Sink
+	for i := range sinks {
+		sinks[i] = d.open(t, postgres.Options{Schema: schema, Tables: postgres.Both})
 	}
-	for range at {
-		if err := <-errs; err != nil {
-			t.Error(err)
-		}
+	var wg sync.WaitGroup
+	for i, s := range sinks {
+		wg.Go(func() {
+			for range 10 {
+				if err := s.Check(t.Context()); err != nil {
+					t.Errorf("Check of a user that may make tables: %v", err)
+				}
+			}
+		})
+		wg.Go(func() {
+			if err := s.Write(t.Context(), []*pipeline.Change{pod(fmt.Sprint("p", i), 1, 1)}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	wg.Wait()
 	if got := d.exec(t, `SELECT count(*) FROM `+schema+`.fairlead_objects`); got[0] != "8" {
 		t.Errorf("there are %q objects", got)
 	}

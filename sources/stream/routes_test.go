@@ -325,6 +325,7 @@ func runRoutes(t *testing.T, seed uint64) {
 	s.server.odd = seed%2 == 0
 	for i := range s.sinks {
 		s.sinks[i] = newSimSink(rand.New(rand.NewPCG(seed, uint64(9+i))))
+		s.sinks[i].odd = s.server.odd
 		s.sinks[i].refuses = []float64{0, 0.2}[r.IntN(2)]
 	}
 	s.begin()

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"io"
 	"net"
 	"path/filepath"
@@ -88,5 +89,24 @@ func TestRefusedAtStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever is asked to stop while it starts ends as if it had run: that is no fault.
+func TestAskedToStopAtStart(t *testing.T) {
+	dir := t.TempDir()
+	kubeconfig := filepath.Join(dir, "a.yaml")
+	writeFile(t, kubeconfig, oneContext)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	for _, ledger := range []string{"memory:", filepath.Join(dir, "ledger")} {
+		cmd := NewCommand(Options{})
+		cmd.SetArgs([]string{"run", "--metrics-bind-address=0", "--admin-bind-address=0", "--health-probe-bind-address=0",
+			"--clusters=kubeconfig:" + kubeconfig, "--watch=pods", "--sink=file:" + filepath.Join(dir, "sink"), "--ledger=" + ledger})
+		cmd.SetOut(io.Discard)
+		cmd.SetErr(io.Discard)
+		if err := cmd.ExecuteContext(ctx); err != nil {
+			t.Errorf("with --ledger=%s: %v", ledger, err)
+		}
 	}
 }
