@@ -190,7 +190,7 @@ func watchOn(ctx context.Context, c *Connection) {
 func TestWatchCutAlone(t *testing.T) {
 	srv := newServer(t, true)
 	limiter := NewReconnectLimiter(0)
-	for range 1 << 20 {
+	for range 1 << 18 {
 		limiter.stand(time.Now(), false)
 	}
 	c := newConnection(t, Options{REST: srv.rest(), ReconnectLimiter: limiter, Config: Config{ReconnectMin: time.Millisecond}})
