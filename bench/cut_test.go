@@ -26,8 +26,8 @@ type cut struct {
 
 // outage is what a cut has led to.
 type outage struct {
-	Worst int           // members that dialed in the worst second after the first
-	Dials int           // dials in the worst second after the first, of whatever kind
+	Worst int           // members that dialed in the worst second
+	Dials int           // dials in the worst second, of whatever kind
 	Late  int           // members that were not back when the longest delay and a tenth had passed since the cut was over
 	Last  time.Duration // from the end of the cut until the last one was back
 }
@@ -121,10 +121,10 @@ func cutOff(t *testing.T, c cut) (o outage) {
 	}
 	dialing, dials := map[time.Duration]int{}, map[time.Duration]int{} // in each second
 	for i := range down {
-		before := time.Duration(0) // the second of its last dial
+		before := time.Duration(-1) // the second of its last dial
 		for _, at := range network.hosts[i].dials() {
 			second := at.Sub(began) / time.Second
-			if second < 1 || at.After(began.Add(c.For+o.Last)) {
+			if at.Before(began) || at.After(began.Add(c.For+o.Last)) {
 				continue
 			}
 			dials[second]++

@@ -10,7 +10,8 @@ import (
 )
 
 // backoffAlone is what the same cut leads to where each member has nothing but backoff with
-// full jitter, between the same delays: as clients of an API server have it.
+// full jitter, between the same delays: as clients of an API server have it. The first second,
+// in which all of them dial, does not count.
 func backoffAlone(_ *testing.B, c cut) (o outage) {
 	const longest = connection.DefaultReconnectMax
 	dialing := map[time.Duration]int{} // in each second
@@ -52,7 +53,7 @@ func worstOf(b *testing.B, outage func(b *testing.B, c cut) outage, c cut) (wors
 }
 
 // BenchmarkReconnect tells which share of 1,000 members, all cut off at once,
-// dials in the worst second after the first, how many dials of whatever kind that are, which
+// dials in the worst second, how many dials of whatever kind that are, which
 // share is not back within --reconnect-max and a tenth, and how long it takes until the last
 // one is.
 func BenchmarkReconnect(b *testing.B) {

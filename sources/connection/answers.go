@@ -41,6 +41,9 @@ func (a *answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if resp.StatusCode >= http.StatusOK {
+		resp.Body = &breaking{resp.Body}
+	}
 	switch code := resp.StatusCode; {
 	case code < http.StatusOK: // another protocol, which has no bounds
 		if req.Header.Get("Upgrade") == "" {
@@ -121,6 +124,17 @@ func boundRetryAfter(header http.Header) {
 	} else {
 		header.Del("Retry-After")
 	}
+}
+
+// breaking is a body whose end is one, or a brokenError.
+type breaking struct{ io.ReadCloser }
+
+func (b *breaking) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &brokenError{err}
+	}
+	return n, err
 }
 
 // failing fails, or is at its end.

@@ -30,6 +30,9 @@ func (c *Connection) probeLocked(ctx context.Context) func() {
 		known: c.identity, others: c.others, version: c.askVersion, again: c.attempt > 0,
 	}
 	probing, cancel := context.WithTimeout(ctx, c.config.ConnectTimeout)
+	if c.askedLocked() && !c.dialsLocked() {
+		probing = withoutDial(probing)
+	}
 	c.stop = cancel
 	return func() {
 		defer cancel()
@@ -39,6 +42,20 @@ func (c *Connection) probeLocked(ctx context.Context) func() {
 			c.settle(a, out)
 		}
 	}
+}
+
+// askedLocked tells whether the next probe is one that a stream has asked for, of a member that
+// has not failed yet.
+func (c *Connection) askedLocked() bool {
+	return c.attempt == 0 && (c.phase == suspect || c.phase == live && c.silent)
+}
+
+// dialsLocked tells whether the next probe may dial because of a cut, and so has to wait for its
+// turn in the fleet's line. One that is asked for may not at first: if a watch was cut alone,
+// there is a connection to ask over. If not, the member may not be the only one that was cut.
+func (c *Connection) dialsLocked() bool {
+	// Nobody knows what a transport has open that is not ours.
+	return c.attempt > 0 || c.askedLocked() && (c.mustDial || c.clients.custom != nil)
 }
 
 func (a *attempt) run(ctx context.Context, c *Connection) outcome {

@@ -184,6 +184,7 @@ func (c *clients) roundTripper(cfg *rest.Config, connectTimeout time.Duration, w
 		utilnet.SetOldTransportDefaults(t)
 		base = &watchTransport{t}
 	} else {
+		t.DialContext = c.dialer.dialForCalls
 		utilnet.SetTransportDefaults(t)
 	}
 	c.transports = append(c.transports, t)

@@ -101,7 +101,9 @@ type Connection struct {
 
 	delays    *backoff.ExponentialBackOff
 	probeAt   time.Time // when the next probe is due
-	place     time.Time // when it is the member's turn in the fleet's line; zero: it does not stand there
+	place     place     // in the fleet's line
+	mustDial  bool      // the next probe: there is nothing open to ask over
+	wentAhead time.Time // when it last stood ahead of the line
 	reach     reach
 	lastProbe time.Time // when the last one ended
 	liveSince time.Time // zero while not live

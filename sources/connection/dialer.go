@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -52,13 +53,37 @@ func newDialer(dial dialFunc) *dialer {
 	return &dialer{dial: dial, open: map[*socket]struct{}{}}
 }
 
+// errMayNotDial is that of a dial for a request that was to use what is open.
+var errMayNotDial = errors.New("there is no connection")
+
+type mayNotDial struct{}
+
+// withoutDial returns a ctx for requests that fail with errMayNotDial where they need another
+// connection.
+func withoutDial(ctx context.Context) context.Context {
+	return context.WithValue(ctx, mayNotDial{}, true)
+}
+
 // DialContext dials; after Close it fails with net.ErrClosed.
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d.dialFor(ctx, network, address, false)
+}
+
+// dialForCalls is DialContext for sockets that cutSilent may close.
+func (d *dialer) dialForCalls(ctx context.Context, network, address string) (net.Conn, error) {
+	return d.dialFor(ctx, network, address, true)
+}
+
+func (d *dialer) dialFor(ctx context.Context, network, address string, calls bool) (net.Conn, error) {
+	if ctx.Value(mayNotDial{}) != nil {
+		return nil, errMayNotDial
+	}
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{Conn: conn, owner: d}
+	s := &socket{Conn: conn, owner: d, calls: calls}
+	s.heard.Store(time.Now().UnixNano())
 	d.mu.Lock()
 	refuse := d.closed
 	if !refuse {
@@ -74,11 +99,23 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 
 // cut closes every socket, whatever it is used for.
 func (d *dialer) cut() {
+	d.cutWhere(func(*socket) bool { return true })
+}
+
+// cutSilent closes the sockets for calls over which nothing has come since then. net/http would
+// send the next request over one that is dead, too, until TCP gives it up.
+func (d *dialer) cutSilent(since time.Time) {
+	d.cutWhere(func(s *socket) bool { return s.calls && s.heard.Load() <= since.UnixNano() })
+}
+
+func (d *dialer) cutWhere(cut func(*socket) bool) {
 	d.mu.Lock()
 	open := slices.Collect(maps.Keys(d.open))
 	d.mu.Unlock()
 	for _, s := range open {
-		_ = s.Close()
+		if cut(s) {
+			_ = s.Close()
+		}
 	}
 }
 
@@ -110,6 +147,16 @@ func (s *socket) SyscallConn() (syscall.RawConn, error) {
 type socket struct {
 	net.Conn
 	owner *dialer
+	calls bool         // it is for calls and probes; else watches may be silent on it for long
+	heard atomic.Int64 // if it is for calls: Unix time of the last read, or of the dial, in nanoseconds
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if n > 0 && s.calls {
+		s.heard.Store(time.Now().UnixNano())
+	}
+	return n, err
 }
 
 func (s *socket) Close() error {

@@ -30,8 +30,8 @@
 // A member that does not answer is asked whether it does, at most every
 // ReachInterval, by reachability probes (see reach): a request without credentials
 // is enough to tell. The first answer after the silence makes a probe at once, also
-// in the place of one that hangs. Those that answer and refuse, live members and
-// paused ones are not asked.
+// in the place of one that hangs, which may wait for what was lost. Those that
+// answer and refuse, live members and paused ones are not asked.
 //
 // A stream that falls silent is a reason for a probe, too: until it is answered the
 // member is stale. One that answers is live, whatever a single watch hears.
@@ -44,7 +44,8 @@
 // jitter, at most ReconnectMax apart (longer only if the server asks for it
 // with Retry-After, or by the time between two reachability probes, so that a silent
 // member is not dialed twice in that); new credentials or a new address are tried at once; a
-// report never makes more than one probe per ReconnectMin. No transport,
+// report never makes more than one probe per ReconnectMin, and that does not dial before
+// the member's turn in the fleet's line, see ReconnectLimiter. No transport,
 // socket or goroutine outlives Run. Tokens, keys and certificates never reach
 // a log, an error or a Status, even if the member sends them back (see redactorOf
 // for the disguises that are known). What is read whole of a member's answers is

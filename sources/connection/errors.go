@@ -82,10 +82,22 @@ func classify(err error) (result string, doubtful bool) {
 		}
 		return resultUnreachable, true
 	}
-	if _, ok := errors.AsType[*url.Error](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, ok := errors.AsType[*url.Error](err); ok || brokeOff(err) {
 		return resultUnreachable, true
 	}
 	return resultOther, false
+}
+
+// brokenError says that an answer had begun and broke off. What ended it may be an error of
+// HTTP/2, none of which has a type that others know.
+type brokenError struct{ error }
+
+func (e *brokenError) Unwrap() error { return e.error }
+
+// brokeOff tells whether an answer broke off, as far as that is not an error of the network.
+func brokeOff(err error) bool {
+	_, broken := errors.AsType[*brokenError](err)
+	return broken || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // tooMuch tells whether a member sent more than it may.

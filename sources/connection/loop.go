@@ -3,6 +3,7 @@ package connection
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -109,19 +110,23 @@ func (c *Connection) next(ctx context.Context, now time.Time) (dial func(), wait
 			return nil, min(probeAt.Sub(now), c.reach.turn.Sub(now))
 		}
 	}
-	if !probe || c.attempt > 0 {
-		// Retries stand in the fleet's line, each member with its next one.
-		if c.place.IsZero() {
-			c.place = now.Add(c.reconnectLimiter.Wait(now))
+	if !probe || c.dialsLocked() {
+		// What a cut leads to stands in the fleet's line, each member with its next dial.
+		if c.place == (place{}) {
+			ahead := probe && c.attempt == 0 && now.Sub(later(c.liveSince, c.wentAhead)) >= c.config.ReconnectMax
+			if ahead {
+				c.wentAhead = now
+			}
+			c.place = c.reconnectLimiter.stand(now, ahead)
 			if probe {
-				c.probeAt = later(c.probeAt, c.place)
+				c.probeAt = later(c.probeAt, c.place.at)
 			}
 		}
-		if c.place.After(now) {
-			return nil, c.place.Sub(now)
+		if left := c.reconnectLimiter.left(now, &c.place); left > 0 {
+			return nil, left
 		}
 	}
-	c.place = time.Time{}
+	c.place = place{}
 	if !c.reach.turn.After(now) {
 		c.reach.turn = time.Time{}
 	}
@@ -158,7 +163,12 @@ func (c *Connection) settle(a *attempt, out outcome) {
 		}
 		return
 	}
-	c.lastProbe, c.silent, c.expiry = now, false, out.expiry
+	if errors.Is(out.err, errMayNotDial) {
+		c.mustDial, c.probeAt = true, now
+		c.mu.Unlock()
+		return
+	}
+	c.lastProbe, c.silent, c.mustDial, c.expiry = now, false, false, out.expiry
 	before := c.identity.UID
 	if out.hides() && !c.decidedLocked() && c.patientLocked(now) {
 		c.probes[out.result]++
@@ -247,7 +257,7 @@ func (c *Connection) goodLocked(now time.Time, out outcome) {
 	}
 	c.phase = live
 	c.attempt = 0
-	c.place = time.Time{}
+	c.place = place{}
 	c.reach.forget()
 	c.probeAt = now.Add(spread(c.config.HealthInterval))
 	c.broadcastLocked()

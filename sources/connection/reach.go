@@ -110,33 +110,42 @@ func (c *Connection) reachLocked(ctx context.Context) func() {
 		defer cancel()
 		err := clients.reach(ctx)
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.reach.stop = nil
+		var replaced context.CancelFunc
 		if generation == c.generation && !errors.Is(ctx.Err(), context.Canceled) {
-			c.settleReachLocked(time.Now(), !noAnswer(err))
+			replaced = c.settleReachLocked(time.Now(), !noAnswer(err))
+		}
+		c.mu.Unlock()
+		if replaced != nil {
+			// It has hung for that long. What has been silent as long on the same way is dead, too.
+			clients.dialer.cutSilent(time.Now().Add(-c.config.ReachInterval))
+			replaced()
 		}
 	}
 }
 
-// settleReachLocked takes in what a reachability probe found.
-func (c *Connection) settleReachLocked(now time.Time, answered bool) {
+// settleReachLocked takes in what a reachability probe found. It returns what ends a probe that
+// is to be replaced, or nil.
+func (c *Connection) settleReachLocked(now time.Time, answered bool) (replaced context.CancelFunc) {
 	r := &c.reach
 	if !answered {
 		c.reached[reachUnanswered]++
 		r.quiet(now)
 		r.missed, r.heard = true, false
-		return
+		return nil
 	}
 	c.reached[reachAnswered]++
-	known, missed, hangs := r.heard, r.missed, c.stop != nil
+	known, hangs := r.heard, c.stop != nil
 	r.wanted, r.silent, r.missed, r.heard = false, time.Time{}, false, true
-	if known || hangs && !missed {
-		return // nothing has changed; a server may just be slow
+	if known {
+		return nil // nothing has changed; a server may just be slow
 	}
-	if hangs { // it was sent into the silence, and may not notice for long that this is over
+	if hangs { // it may have been sent into a silence, and not notice for long that this is over
 		c.generation++
-		c.stop()
+		c.mustDial = true
+		replaced = c.stop
 	}
 	r.back = true
-	c.probeAt, c.place = now, now // in the place of this one
+	c.probeAt, c.place = now, place{now, first} // in the place of this one
+	return replaced
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -76,8 +75,7 @@ func noAnswer(err error) bool {
 		return true
 	}
 	timeout, ok := errors.AsType[net.Error](err)
-	return ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded) || brokeOff(err)
 }
 
 // closedIdle is what net/http says of a connection that was closed before it had sent

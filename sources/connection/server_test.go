@@ -70,6 +70,10 @@ func (s *server) serve(w http.ResponseWriter, req *http.Request) {
 		case <-req.Context().Done():
 		case <-s.release:
 		}
+	case "/aborted":
+		_, _ = io.WriteString(w, "frame\n")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
 	case "/moved":
 		http.Redirect(w, req, "/here", http.StatusFound)
 	case "/redirect":

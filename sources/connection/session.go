@@ -252,7 +252,7 @@ func (c *Connection) restart(apply func() bool) {
 	c.probeAt = now
 	c.liveSince, c.unreadable = time.Time{}, time.Time{}
 	c.attempt = 0
-	c.place = time.Time{}
+	c.place, c.mustDial = place{}, false
 	c.reach.forget()
 	c.askVersion = true
 	c.delays.Reset()

@@ -177,6 +177,14 @@ func (a *attempt) report(ctx context.Context, err error) {
 	}
 }
 
+// broken reports, and returns, with what the body of an answer failed. If it was cut, a probe
+// finds out at once whether the member is away. The next request might hang for long, also
+// when it is back.
+func (a *attempt) broken(ctx context.Context, err error) error {
+	a.report(ctx, err)
+	return err
+}
+
 // call sends a request and returns the body of the answer.
 func (a *attempt) call(ctx context.Context, r *rest.Request) (io.ReadCloser, error) {
 	a.watchdog.enter(opening)

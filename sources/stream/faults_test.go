@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,6 +88,59 @@ func TestRefusals(t *testing.T) {
 				h.call("streaming list")
 				if time.Since(began) != 0 {
 					t.Errorf("went on %s after the new session, want at once", time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// What is cut in the middle is reported, so that the member is asked at once whether it is away;
+// what ends in between is not.
+func TestCutAnswersAreReported(t *testing.T) {
+	half := event("MODIFIED", "a", 11)[:50]
+	list := listOf(10, "", configMap("a", 1), configMap("b", 2))
+	live := func(h *harness) *fakeBody { return h.live() }
+	listed := func(h *harness) *fakeBody { return h.call("streaming list").open() }
+	paged := func(h *harness) *fakeBody {
+		replies(404, "NotFound")(h.call("streaming list"))
+		return h.call("list by 500").open()
+	}
+	looked := func(h *harness) *fakeBody {
+		replies(403, "Forbidden")(h.call("streaming list"))
+		return h.call("list by 1").open()
+	}
+	for name, test := range map[string]struct {
+		of       func(*harness) *fakeBody
+		write    string
+		fails    error // nil: EOF
+		reported error
+	}{
+		"a watch, within a frame":             {live, half, nil, io.ErrUnexpectedEOF},
+		"a watch, within a frame, by reset":   {live, half, syscall.ECONNRESET, syscall.ECONNRESET},
+		"a watch, between frames, by reset":   {live, "", syscall.ECONNRESET, syscall.ECONNRESET},
+		"a watch, between frames":             {live, "", nil, nil},
+		"a streaming list, within a frame":    {listed, half, nil, io.ErrUnexpectedEOF},
+		"a page, within an item":              {paged, list[:len(list)-20], nil, io.ErrUnexpectedEOF},
+		"a page, within an item, by reset":    {paged, list[:len(list)-20], syscall.ECONNRESET, syscall.ECONNRESET},
+		"a page, before its last brace":       {paged, strings.TrimSuffix(strings.TrimSpace(list), "}"), nil, io.ErrUnexpectedEOF},
+		"a look, before it tells a version":   {looked, list[:10], nil, io.ErrUnexpectedEOF},
+		"a look, by reset":                    {looked, list[:10], syscall.ECONNRESET, syscall.ECONNRESET},
+		"a look that ends as it should":       {looked, list, nil, nil},
+		"a watch with what is no JSON at all": {live, "<html>\n", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := start(t)
+				body := test.of(h)
+				body.write(test.write)
+				if test.fails != nil {
+					body.fail(test.fails)
+				} else {
+					body.end()
+				}
+				synctest.Wait()
+				if err := h.conn.lastReport(); !errors.Is(err, test.reported) || err != nil && test.reported == nil {
+					t.Errorf("reported %v, want %v", err, test.reported)
 				}
 			})
 		})

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
@@ -82,9 +84,13 @@ func (a *attempt) listOne(ctx context.Context) (version string, err error) {
 	defer alone.End()
 	items := wire.NewListReader(body, alone)
 	for {
-		if _, _, err = items.Next(); err != nil {
-			return items.Meta.ResourceVersion, nil
+		if _, _, err = items.Next(); err == nil {
+			continue
 		}
+		if !errors.Is(err, io.EOF) {
+			a.report(ctx, err)
+		}
+		return items.Meta.ResourceVersion, nil
 	}
 }
 

@@ -38,16 +38,13 @@ func (a *attempt) read(ctx context.Context, body io.Reader, snapshot bool) error
 			return nil
 		}
 		if err != nil {
-			// If it was cut, a probe finds out at once whether the member is away. The next request
-			// might hang for long, also when it is back.
-			a.report(ctx, err)
-			return err
+			return a.broken(ctx, err)
 		}
 		now := time.Now()
 		a.touch(now)
 		if !a.scanner.ScanFrame(line, &f) && !tooLong {
 			if line[len(line)-1] != '\n' {
-				return io.ErrUnexpectedEOF // cut in the middle of a frame
+				return a.broken(ctx, io.ErrUnexpectedEOF) // cut in the middle of a frame
 			}
 			a.reject(notJSON, wire.ErrNotJSON)
 			return fmt.Errorf("%w: it is not JSON", wire.ErrMalformed)

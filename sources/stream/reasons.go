@@ -149,9 +149,9 @@ func statusCode(err error) (code int, ok bool) {
 }
 
 // answered returns what a call reports to the member's connection: nil if the server
-// itself answered.
+// itself answered, or it was us who were slow.
 func answered(err error) error {
-	for _, told := range []error{errNoResource, errNames, errClaimed, errAmbiguous, errIncomplete} {
+	for _, told := range []error{errNoResource, errNames, errClaimed, errAmbiguous, errIncomplete, errLimited} {
 		if errors.Is(err, told) {
 			return nil
 		}

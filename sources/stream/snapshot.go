@@ -206,7 +206,7 @@ func (a *attempt) page(ctx context.Context, limit int, token string) (wire.ListM
 			a.reject(notJSON, err)
 		}
 		if err != nil {
-			return wire.ListMeta{}, a.brokeOff(ctx, err, began, waited)
+			return wire.ListMeta{}, a.broken(ctx, a.brokeOff(ctx, err, began, waited))
 		}
 		a.touch(time.Now())
 		if !a.scanner.ScanObject(item, &f) && !tooLong {
