@@ -96,18 +96,22 @@ func (s *Stream) resetLocked() {
 	}
 }
 
-// drive runs a reader. A branch that it leaves behind without room goes on by
-// itself.
+// drive runs a reader, and after it those of the branch that it leaves behind without room,
+// until that has caught up or ctx ends. Others that it leaves behind go on by themselves.
 func (s *Stream) drive(ctx context.Context, r *reader) error {
-	err := r.run(ctx)
-	left := s.end(r)
-	if !errors.Is(err, errNoRoomInLane) {
-		return err
+	for {
+		err := r.run(ctx)
+		left := s.end(r)
+		if !errors.Is(err, errNoRoomInLane) {
+			return err
+		}
+		for _, b := range left[1:] {
+			s.behind(b)
+		}
+		if r, err = s.readerFor(ctx, left[0]); err != nil {
+			return unlessEnded(ctx, err)
+		}
 	}
-	for _, b := range left[1:] {
-		s.behind(b)
-	}
-	return s.catchUp(ctx, left[0])
 }
 
 // end forgets a reader, and returns the branches that it leaves behind.
@@ -130,23 +134,32 @@ func (s *Stream) end(r *reader) []*branch {
 	return r.inStep
 }
 
-// catchUp reads for a branch that is behind, once it has room, until it has caught
-// up or ctx ends.
+// catchUp reads for a branch that is behind until it has caught up or ctx ends.
 func (s *Stream) catchUp(ctx context.Context, b *branch) error {
-	s.awaitResume(ctx, Held, func() {})
-	if err := b.waitRoom(ctx, s.cluster); err != nil {
+	r, err := s.readerFor(ctx, b)
+	if err != nil {
 		return unlessEnded(ctx, err)
 	}
+	return s.drive(ctx, r)
+}
+
+// readerFor returns a reader for a branch that is behind, once it has room, and may have a
+// watch.
+func (s *Stream) readerFor(ctx context.Context, b *branch) (*reader, error) {
+	s.awaitResume(ctx, Held, func() {})
+	if err := b.waitRoom(ctx, s.cluster); err != nil {
+		return nil, err
+	}
 	if err := s.extra.Acquire(ctx, 1); err != nil {
-		return unlessEnded(ctx, err)
+		return nil, err
 	}
 	r := s.newReader(s.name+" for "+b.route.Name, []*branch{b})
 	r.extra = true
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.readers = append(s.readers, r)
 	b.reader = r
-	s.mu.Unlock()
-	return s.drive(ctx, r)
+	return r, nil
 }
 
 func unlessEnded(ctx context.Context, err error) error {
