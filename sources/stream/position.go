@@ -13,6 +13,9 @@ type position struct {
 	odd bool
 	// framed says that at is the version of a frame, not of a bookmark or a list.
 	framed bool
+	// restarts says that the next watch comes after a snapshot, or the deletions of all that a
+	// cluster before had: it may be long until then.
+	restarts bool
 }
 
 // begin notes from where a watch begins. What is known of the one before holds on if this
@@ -22,14 +25,14 @@ func (p *position) begin(from string) {
 		p.quiet = from
 	}
 	p.framed = p.framed && p.at == from
-	p.open, p.at, p.odd = true, from, false
+	p.open, p.at, p.odd, p.restarts = true, from, false, false
 }
 
 // end notes that there is no watch any more.
 func (p *position) end() { p.open = false }
 
 // restart notes that the next watch may be of another history.
-func (p *position) restart() { *p = position{} }
+func (p *position) restart() { *p = position{restarts: true} }
 
 // frame notes the version of a frame that is dealt with next.
 func (p *position) frame(version string, bookmark bool) {
@@ -51,6 +54,10 @@ func (p *position) frame(version string, bookmark bool) {
 func (p *position) covers(other position) bool {
 	return p.open && other.open && reached(p.at, other.quiet) && !other.odd
 }
+
+// succeeds reports whether a watch that has come here may take the place of one that is not to
+// begin for long.
+func (p *position) succeeds(other position) bool { return p.open && other.restarts }
 
 // reached reports whether a version is known not to be behind another one.
 func reached(version, other string) bool {

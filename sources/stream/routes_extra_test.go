@@ -12,7 +12,7 @@ import (
 )
 
 // However many routes are behind at once, only so many of them read for themselves. The
-// others wait until one has caught up, also if they have room.
+// others wait until one has caught up or its turn is over, also if they have room.
 func TestExtraWatchesAreBounded(t *testing.T) {
 	const routes = 5 // that are behind
 	for _, bound := range []int{1, 2, 3} {
