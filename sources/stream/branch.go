@@ -292,6 +292,9 @@ func (r *reader) watches(from string) {
 	defer r.moved()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.position.session != r.session {
+		r.position = position{session: r.session}
+	}
 	r.position.begin(from)
 }
 

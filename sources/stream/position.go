@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/fairlead-dev/fairlead/sources/member"
+
 // position is how far a watch has come. A route that is behind joins a watch once its own
 // one is known to have shown all that this one has.
 type position struct {
@@ -16,6 +18,8 @@ type position struct {
 	// restarts says that the next watch comes after a snapshot, or the deletions of all that a
 	// cluster before had: it may be long until then.
 	restarts bool
+	// session is that of the watch: another one's versions may be those of another cluster.
+	session *member.Session
 }
 
 // begin notes from where a watch begins. What is known of the one before holds on if this
@@ -52,7 +56,7 @@ func (p *position) frame(version string, bookmark bool) {
 // own it is not known until the next frame: what is numerically beyond may be a bookmark, or
 // the version of a list, from before that deletion.
 func (p *position) covers(other position) bool {
-	return p.open && other.open && reached(p.at, other.quiet) && !other.odd
+	return p.open && other.open && p.session == other.session && reached(p.at, other.quiet) && !other.odd
 }
 
 // succeeds reports whether a watch that has come here may take the place of one that is not to

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-dev/fairlead/internal/synctest"
 	"github.com/fairlead-dev/fairlead/pipeline"
+	"github.com/fairlead-dev/fairlead/sources/member"
 )
 
 // takers are sinks that take one change after another from the lanes of a harness's routes.
@@ -280,12 +281,13 @@ func TestWhoTakesThePlaceOfTheMainReader(t *testing.T) {
 			r.inStep = append(r.inStep, newBranch(Route{Name: "c"}))
 			r.watchesNothing(true)
 		}, "9", false},
-		"its watch has ended":      {func(r *reader) { r.watches("10"); r.watchesNothing(false) }, "11", false},
-		"there is a watch":         {func(r *reader) { r.watches("10") }, "9", false},
-		"a snapshot is under way":  {func(r *reader) { r.watches("10"); r.watchesNothing(true) }, "9", true},
-		"the first watch is to be": {func(*reader) {}, "9", false},
-		"the main one is held up":  {func(r *reader) { r.watches("10"); r.blocked = true }, "10", true},
-		"that is further, blocked": {func(r *reader) { r.watches("10"); r.blocked = true }, "9", false},
+		"its watch has ended":        {func(r *reader) { r.watches("10"); r.watchesNothing(false) }, "11", false},
+		"there is a watch":           {func(r *reader) { r.watches("10") }, "9", false},
+		"a snapshot is under way":    {func(r *reader) { r.watches("10"); r.watchesNothing(true) }, "9", true},
+		"the first watch is to be":   {func(*reader) {}, "9", false},
+		"the main one is held up":    {func(r *reader) { r.watches("10"); r.blocked = true }, "10", true},
+		"that is of another cluster": {func(r *reader) { r.session = new(member.Session); r.watches("10"); r.blocked = true }, "10", false},
+		"that is further, blocked":   {func(r *reader) { r.watches("10"); r.blocked = true }, "9", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
