@@ -83,6 +83,7 @@ func (r *reader) attempt(ctx context.Context, session *member.Session) outcome {
 	end.lasted = !a.liveSince.IsZero() && time.Since(a.liveSince) >= liveFor
 	r.recheck = r.recheck || !a.liveSince.IsZero()
 	a.judge(&end)
+	a.listing = false
 	r.requests.notWatching()
 	r.watchesNothing(false)
 	cancel(nil)
@@ -239,6 +240,7 @@ func (a *attempt) setLive(from string) error {
 		return errRequested // who relabelled it meanwhile has cut no watch
 	}
 	a.liveSince = time.Now()
+	a.listing = false
 	a.newest = number(from)
 	a.standing.mu.Lock()
 	a.standing.attempt = 0

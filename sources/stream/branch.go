@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/budget"
@@ -21,9 +19,10 @@ import (
 //	reader ────────────── branch archive (behind): cursor ──▶ its queue
 //
 // Those in step share the main reader. One that has no room for too long leaves
-// it, with its own position, and reads for itself once it has room; when it has
-// caught up with the main reader it joins that again. So an extra watch exists
-// only while a route is behind. A branch that is alone with its reader blocks it.
+// it, with its own position, and reads for itself once it has room and its turn has
+// come (see turns). When it has caught up with the main reader it joins that again. So
+// an extra watch exists only while a route is behind. A branch that is alone with its
+// reader blocks it.
 type branch struct {
 	route   Route
 	acks    *ackSignal
@@ -61,6 +60,7 @@ const (
 	behindNew      = "no position"      // it needs a snapshot, and the others do not
 	behindExpired  = "position lost"    // the server does not know its position any more
 	behindReplaced = "cluster_replaced" // it retires a cluster that had the name before
+	behindUnread   = "no watch"         // its reader was to have none for long, and another one had
 )
 
 var (
@@ -90,24 +90,29 @@ func (s *Stream) resetLocked() {
 	main := s.newReader(s.name, s.branches)
 	s.main.Store(main)
 	s.readers = []*reader{main}
-	s.extra = semaphore.NewWeighted(s.extras)
+	s.turns = &turns{free: s.extras}
 	for _, b := range s.branches {
 		b.reader, b.behind, b.sinceRun = main, "", time.Now()
 	}
 }
 
-// drive runs a reader. A branch that it leaves behind without room goes on by
-// itself.
+// drive runs a reader. If that leaves a branch behind, without room or because its turn is over,
+// drive reads for it until it has caught up or ctx ends. Others that it leaves behind go on by
+// themselves.
 func (s *Stream) drive(ctx context.Context, r *reader) error {
-	err := r.run(ctx)
-	left := s.end(r)
-	if !errors.Is(err, errNoRoomInLane) {
-		return err
+	for {
+		err := r.run(ctx)
+		left := s.end(r)
+		if !errors.Is(err, errNoRoomInLane) && !errors.Is(err, errTurnOver) {
+			return err
+		}
+		for _, b := range left[1:] {
+			s.behind(b)
+		}
+		if r, err = s.readerFor(ctx, left[0]); err != nil {
+			return unlessEnded(ctx, err)
+		}
 	}
-	for _, b := range left[1:] {
-		s.behind(b)
-	}
-	return s.catchUp(ctx, left[0])
 }
 
 // end forgets a reader, and returns the branches that it leaves behind.
@@ -117,12 +122,15 @@ func (s *Stream) end(r *reader) []*branch {
 	s.readers = slices.DeleteFunc(s.readers, func(other *reader) bool { return other == r && s.main.Load() != r })
 	if r.extra {
 		r.extra = false
-		s.extra.Release(1)
+		s.turns.release(r.turnEnds)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range r.inStep {
-		b.reader, b.behind, b.sinceRun = nil, behindFull, time.Now()
+		if b.reader = nil; r.turnEnds {
+			continue
+		}
+		b.behind, b.sinceRun = behindFull, time.Now()
 		if b.lacked > 0 {
 			b.behind = behindMemory
 		}
@@ -130,23 +138,32 @@ func (s *Stream) end(r *reader) []*branch {
 	return r.inStep
 }
 
-// catchUp reads for a branch that is behind, once it has room, until it has caught
-// up or ctx ends.
+// catchUp reads for a branch that is behind until it has caught up or ctx ends.
 func (s *Stream) catchUp(ctx context.Context, b *branch) error {
+	r, err := s.readerFor(ctx, b)
+	if err != nil {
+		return unlessEnded(ctx, err)
+	}
+	return s.drive(ctx, r)
+}
+
+// readerFor returns a reader for a branch that is behind, once it has room, and its turn has
+// come.
+func (s *Stream) readerFor(ctx context.Context, b *branch) (*reader, error) {
 	s.awaitResume(ctx, Held, func() {})
 	if err := b.waitRoom(ctx, s.cluster); err != nil {
-		return unlessEnded(ctx, err)
+		return nil, err
 	}
-	if err := s.extra.Acquire(ctx, 1); err != nil {
-		return unlessEnded(ctx, err)
+	if err := s.turns.await(ctx); err != nil {
+		return nil, err
 	}
 	r := s.newReader(s.name+" for "+b.route.Name, []*branch{b})
-	r.extra = true
+	r.extra, r.turnBegan = true, time.Now()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.readers = append(s.readers, r)
 	b.reader = r
-	s.mu.Unlock()
-	return s.drive(ctx, r)
+	return r, nil
 }
 
 func unlessEnded(ctx context.Context, err error) error {
@@ -181,8 +198,9 @@ func (r *reader) detach(b *branch, why string) {
 }
 
 // join hands the branches of a reader that has caught up with the main one over to
-// that. It reports whether it has: then the reader is done. Where the main reader
-// is held up by its only branch, it is that one which is behind now.
+// that. It reports whether it has: then the reader is done. Where the main reader's only
+// branch holds it up, or keeps it from having a watch, it is that one which is behind now.
+// With several, none of them can do that for long.
 func (r *reader) join() bool {
 	s := r.Stream
 	if s.main.Load() == r {
@@ -192,6 +210,7 @@ func (r *reader) join() bool {
 	defer func() {
 		if replaces {
 			r.moved() // it is further than the one that those who wait for a token have compared themselves with
+			r.reopenOthers()
 		}
 	}()
 	s.mu.Lock()
@@ -202,19 +221,24 @@ func (r *reader) join() bool {
 	}
 	main.mu.Lock()
 	defer main.mu.Unlock()
-	if !r.position.covers(main.position) {
-		return false
-	}
-	if main.blocked {
+	covers := r.position.covers(main.position)
+	if covers && main.blocked || len(main.inStep) == 1 && r.position.succeeds(main.position) {
+		why := behindFull
+		if !main.blocked {
+			why = behindUnread
+		}
 		s.main.Store(r)
 		replaces = true
-		r.extra, main.extra = false, true
+		r.extra, main.extra, main.turnBegan = false, true, time.Now()
 		for _, b := range r.inStep {
 			b.behind, b.sinceRun = "", time.Now()
 		}
 		for _, b := range main.inStep {
-			b.behind, b.sinceRun = behindFull, time.Now()
+			b.behind, b.sinceRun = why, time.Now()
 		}
+		return false
+	}
+	if !covers {
 		return false
 	}
 	for _, b := range r.inStep {
@@ -228,10 +252,10 @@ func (r *reader) join() bool {
 	return true
 }
 
-// reopenOthers is called when the watch of the main reader begins. Readers that are further
-// than it open their watches again, and so check whether they can join. They checked when
-// they had caught up, which may have been before this watch. Otherwise they would check
-// at their next frame, which may be minutes away.
+// reopenOthers is called when the watch of the main reader begins, or another reader becomes
+// the main one. Readers that are further open their watches again, and so check whether they
+// can join. They checked when they had caught up, which may have been before this watch.
+// Otherwise they would check at their next frame, which may be minutes away.
 func (r *reader) reopenOthers() {
 	s := r.Stream
 	if len(s.branches) == 1 || s.main.Load() != r {
@@ -268,6 +292,9 @@ func (r *reader) watches(from string) {
 	defer r.moved()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.position.session != r.session {
+		r.position = position{session: r.session}
+	}
 	r.position.begin(from)
 }
 

@@ -33,8 +33,13 @@ type reader struct {
 	position position
 	blocked  bool // its only branch has no room
 	extra    bool // it reads for what is behind; guarded by Stream.mu
+	// turnBegan is since when it does; guarded by Stream.mu.
+	turnBegan time.Time
 
 	// What follows belongs to run.
+	turnEnds       bool      // it ends for another one's turn
+	listing        bool      // it takes a snapshot
+	handedOver     time.Time // the first change of that
 	spill          *wire.Spill
 	session        *member.Session // the last one used
 	replaced       *member.Session // the last one seen replaced
@@ -76,7 +81,8 @@ func (s *Stream) newReader(name string, branches []*branch) *reader {
 
 // run reads until ctx ends or its branches have joined another reader; it returns
 // nil then. It returns errNoRoomInLane when the only branch has had no room for
-// long, and any other error if there is no point in going on.
+// long, errTurnOver when others wait for its watch, and any other error if there is no
+// point in going on.
 func (r *reader) run(ctx context.Context) error {
 	defer r.setFresh()
 	stopAudits := r.startAudits(ctx)
@@ -99,6 +105,8 @@ func (r *reader) run(ctx context.Context) error {
 			return nil
 		case end.fatal != nil:
 			return end.fatal
+		case r.turnIsOver():
+			return errTurnOver
 		}
 		r.pause(ctx, session, end)
 		if ctx.Err() != nil {

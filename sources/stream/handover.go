@@ -75,6 +75,9 @@ func (a *attempt) leave(b *branch, why string) {
 // offer blocks while the queue is full. It ends with the stream, and when that is stopped:
 // an attempt that is cut waits for the lane first.
 func (a *attempt) offer(b *branch, c *pipeline.Change, priority int) error {
+	if a.listing && a.handedOver.IsZero() {
+		a.handedOver = time.Now()
+	}
 	if len(a.Stream.branches) > 1 {
 		switch err := b.route.Queue.TryOffer(c, priority); {
 		case err == nil:

@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/fairlead-dev/fairlead/sources/member"
+
 // position is how far a watch has come. A route that is behind joins a watch once its own
 // one is known to have shown all that this one has.
 type position struct {
@@ -13,6 +15,11 @@ type position struct {
 	odd bool
 	// framed says that at is the version of a frame, not of a bookmark or a list.
 	framed bool
+	// restarts says that the next watch comes after a snapshot, or the deletions of all that a
+	// cluster before had: it may be long until then.
+	restarts bool
+	// session is that of the watch: another one's versions may be those of another cluster.
+	session *member.Session
 }
 
 // begin notes from where a watch begins. What is known of the one before holds on if this
@@ -22,14 +29,14 @@ func (p *position) begin(from string) {
 		p.quiet = from
 	}
 	p.framed = p.framed && p.at == from
-	p.open, p.at, p.odd = true, from, false
+	p.open, p.at, p.odd, p.restarts = true, from, false, false
 }
 
 // end notes that there is no watch any more.
 func (p *position) end() { p.open = false }
 
 // restart notes that the next watch may be of another history.
-func (p *position) restart() { *p = position{} }
+func (p *position) restart() { *p = position{restarts: true} }
 
 // frame notes the version of a frame that is dealt with next.
 func (p *position) frame(version string, bookmark bool) {
@@ -49,8 +56,12 @@ func (p *position) frame(version string, bookmark bool) {
 // own it is not known until the next frame: what is numerically beyond may be a bookmark, or
 // the version of a list, from before that deletion.
 func (p *position) covers(other position) bool {
-	return p.open && other.open && reached(p.at, other.quiet) && !other.odd
+	return p.open && other.open && p.session == other.session && reached(p.at, other.quiet) && !other.odd
 }
+
+// succeeds reports whether a watch that has come here may take the place of one that is not to
+// begin for long.
+func (p *position) succeeds(other position) bool { return p.open && other.restarts }
 
 // reached reports whether a version is known not to be behind another one.
 func reached(version, other string) bool {

@@ -105,9 +105,18 @@ func (a *attempt) change(b []byte, f *wire.Frame, now time.Time, snapshot, tooLo
 	}
 	if !snapshot {
 		a.seen(version.ResourceVersion)
-		if a.join() {
-			return fatalError{errJoined}
-		}
+	}
+	return a.handBack(snapshot)
+}
+
+// handBack returns the error that ends a reader which is not needed any more, or whose turn
+// is over. It is called when all that was read has been dealt with.
+func (a *attempt) handBack(snapshot bool) error {
+	switch {
+	case !snapshot && a.join():
+		return fatalError{errJoined}
+	case a.turnIsOver():
+		return fatalError{errTurnOver}
 	}
 	return nil
 }
@@ -238,9 +247,7 @@ func (a *attempt) bookmark(f *wire.Frame, snapshot bool) (bool, error) {
 		for _, b := range a.branches() {
 			b.cursor.CaughtUp()
 		}
-		if a.join() {
-			return snapshot, fatalError{errJoined}
-		}
+		return snapshot, a.handBack(snapshot)
 	}
 	return snapshot, nil
 }

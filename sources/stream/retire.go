@@ -47,6 +47,7 @@ func (b *branch) mustRetire() bool {
 
 func (a *attempt) retireFrom(ctx context.Context, b *branch) error {
 	a.setState(member.Syncing, replacedCluster)
+	a.watchesNothing(true)   // what was watched before was of another cluster
 	a.watchdog.enter(parked) // it is the sinks that are waited for
 	// What waits in the queue comes first, so that nothing of another cluster
 	// takes its place there.

@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 )
 
 // However many routes are behind at once, only so many of them read for themselves. The
-// others wait until one has caught up, also if they have room.
+// others wait until one has caught up or its turn is over, also if they have room.
 func TestExtraWatchesAreBounded(t *testing.T) {
 	const routes = 5 // that are behind
 	for _, bound := range []int{1, 2, 3} {
@@ -63,4 +65,56 @@ func TestExtraWatchesAreBounded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// deepQueue is a lane that tells how deep the stack is of who waits for room in it.
+type deepQueue struct {
+	fakeQueue
+	depths []int
+}
+
+func (q *deepQueue) WaitRoom(ctx context.Context, cluster string) error {
+	q.depths = append(q.depths, runtime.Callers(0, make([]uintptr, 10_000)))
+	return q.fakeQueue.WaitRoom(ctx, cluster)
+}
+
+// A route that gives its watch back again and again, because its sink stays slow, takes no
+// more stack each time.
+func TestStackOfARouteThatStaysBehind(t *testing.T) {
+	const times = 20
+	synctest.Test(t, func(t *testing.T) {
+		slow := &deepQueue{fakeQueue: fakeQueue{changes: make(chan *pipeline.Change, 1)}}
+		h := start(t, func(o *Options) { o.Routes = append(o.Routes, Route{Name: "slow", Queue: slow}) })
+		var list []string
+		for i := range times + 2 {
+			list = append(list, event("ADDED", fmt.Sprint("o", i), 1+i))
+		}
+		list = append(list, endMark("100"))
+		go func() {
+			for {
+				select {
+				case c := <-h.server.calls:
+					if body := c.open(); c.kind() == "streaming list" {
+						go body.send(list...) // from its beginning, each time
+					}
+				case <-t.Context().Done():
+					return
+				}
+			}
+		}()
+		for range times {
+			time.Sleep(2 * noRoomFor) // for which there is none
+			c := <-slow.changes
+			begin(c)
+			c.Origin.Tracker.Ack(c)
+		}
+		time.Sleep(noRoomFor + holdMost)
+		synctest.Wait()
+		if len(slow.depths) < times {
+			t.Fatalf("the watch was given back %d times, want %d", len(slow.depths), times)
+		}
+		if first, last := slow.depths[1], slow.depths[len(slow.depths)-1]; last != first {
+			t.Errorf("the stack is %d frames deep, and was %d at first", last, first)
+		}
+	})
 }

@@ -38,6 +38,7 @@ func (a *attempt) snapshot(ctx context.Context) error {
 		}
 	}
 	a.liveSince = time.Time{}
+	a.listing, a.handedOver = true, time.Time{}
 	a.watchesNothing(true)
 	a.auditor.unfollow()
 	a.takeRequests()
@@ -254,6 +255,9 @@ func (a *attempt) offerTombstones(b *branch, of *ledger.Cursor, tombstones iter.
 		err := a.handOver(b, deletionOf(tombstone, origin))
 		if err != nil || !a.reads(b) {
 			return err
+		}
+		if a.turnIsOver() {
+			return fatalError{errTurnOver}
 		}
 	}
 	return nil

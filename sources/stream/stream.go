@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/fairlead-dev/fairlead/internal/ledger"
 	"github.com/fairlead-dev/fairlead/pipeline"
@@ -95,7 +94,7 @@ type Options struct {
 	Labels map[string]string
 	Ledger Ledger
 	// ExtraWatches is how many routes may read for themselves at once, because they
-	// are behind. Those beyond wait. 0 means 1.
+	// are behind. Those beyond wait for their turn. 0 means 1.
 	ExtraWatches int
 	// Claimed is called when the stream has found out what it follows, with the
 	// names of its cursors, none if it follows nothing in this cluster. It must not
@@ -156,8 +155,8 @@ type Stream struct {
 	rules    *selection.Rules
 	progress progress
 	branches []*branch // one for each route; never changed
-	extras   int64     // watches beside the main reader's
-	extra    *semaphore.Weighted
+	extras   int       // watches beside the main reader's
+	turns    *turns    // of those who need one
 
 	main       atomic.Pointer[reader] // the one whose watch others join
 	relabelled atomic.Uint32          // how often the cluster's labels have changed
@@ -198,7 +197,7 @@ func New(o Options) *Stream {
 		rules:    o.Rules,
 		labels:   maps.Clone(o.Labels),
 		log:      log.WithValues("cluster", o.Cluster, "stream", o.Spec.String()),
-		extras:   int64(max(o.ExtraWatches, 1)),
+		extras:   max(o.ExtraWatches, 1),
 	}
 	for _, route := range o.Routes {
 		s.branches = append(s.branches, newBranch(route))

@@ -138,7 +138,7 @@ func (c *Config) addConnectionsFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.StaleAfter, "stale-after", stream.DefaultStaleAfter, "silence after which a watch counts as stale and is reopened.\n"+
 		"API servers send a bookmark about every minute. A watch of a resource without bookmarks is asked to end sooner")
 	f.IntVar(&c.RouteExtraWatches, "route-extra-watches", sources.DefaultExtraWatches, "watches that sinks which are behind may have beside the shared one, of each resource of each cluster, for each --watch of it.\n"+
-		"A sink that needs one and gets none waits")
+		"If more are behind, they take turns of 30s, or of 5m in a snapshot")
 	f.IntVar(&c.MaxConcurrentSnapshots, "max-concurrent-snapshots", sources.DefaultMaxConcurrentSnapshots, "snapshots that may start at once, over all clusters.\n"+
 		"Keeps a restart from listing everything everywhere at once")
 }
