@@ -32,9 +32,11 @@ type Config struct {
 	// it only their metadata is asked for, and passed on.
 	SecretValues bool
 
-	// Real servers cannot be given another clock, so tests shorten these.
+	// Real servers cannot be given another clock, and simulations are to have many turns, so
+	// tests shorten these.
 	missingRetry time.Duration // see missingRetry
 	goneAfter    time.Duration // see goneAfter
+	turn         time.Duration // see turnLasts
 }
 
 // The defaults of Config.
@@ -78,7 +80,7 @@ func (c Config) WithDefaults() Config {
 		{&c.ReconnectMin, DefaultReconnectMin}, {&c.ReconnectMax, DefaultReconnectMax},
 		{&c.SyncTimeout, DefaultSyncTimeout}, {&c.StaleAfter, DefaultStaleAfter}, {&c.AuditInterval, DefaultAuditInterval},
 		{&c.SurveyInterval, DefaultSurveyInterval},
-		{&c.missingRetry, missingRetry}, {&c.goneAfter, goneAfter},
+		{&c.missingRetry, missingRetry}, {&c.goneAfter, goneAfter}, {&c.turn, turnLasts},
 	} {
 		if *d.value == 0 {
 			*d.value = d.def

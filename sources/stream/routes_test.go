@@ -52,6 +52,7 @@ type simulation struct {
 	labels map[string]string // of the cluster
 	out    [simRoutes]bool
 
+	turn     time.Duration     // for which a route that is behind may read; 0: the default
 	bucket   *ratelimit.Bucket // of the stream's limit
 	throttle *Throttle
 
@@ -127,7 +128,7 @@ func (s *simulation) begin() {
 	s.stream = New(Options{
 		Cluster: "c", Spec: spec, Connection: conn, Routes: routes, Ledger: l, Claims: NewClaims(), Buffers: new(wire.Buffers),
 		ExtraWatches: extra, Labels: s.labels,
-		Config: Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second},
+		Config: Config{ReconnectMin: 100 * time.Millisecond, ReconnectMax: time.Second, turn: s.turn},
 	})
 	if s.bucket == nil {
 		s.bucket = ratelimit.NewBucket(ratelimit.Limit{})
@@ -323,6 +324,9 @@ func runRoutes(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	s := &simulation{t: t, rand: r, server: newSimServer(rand.New(rand.NewPCG(seed, 8))), store: &simStore{cursors: map[string]*simCursor{}}}
 	s.server.odd = seed%2 == 0
+	if seed%4 > 1 {
+		s.turn = 100 * time.Millisecond
+	}
 	for i := range s.sinks {
 		s.sinks[i] = newSimSink(rand.New(rand.NewPCG(seed, uint64(9+i))))
 		s.sinks[i].odd = s.server.odd

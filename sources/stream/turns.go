@@ -20,7 +20,8 @@ const (
 	// What sinks have accepted of a snapshot is not delivered again, but the next turn reads it
 	// again. That is no more often than a list in pages has to begin anew: API servers forget the
 	// version of its first page after five minutes.
-	listTurnLasts = 5 * time.Minute
+	listTurnLasts = listTurns * turnLasts
+	listTurns     = 10
 )
 
 // errTurnOver ends a reader that has read for as long as it may while others wait.
@@ -93,22 +94,21 @@ func (t *turns) passLocked() {
 
 // turnIsOver reports whether the reader is to end because others wait for its watch. A turn in
 // which a snapshot is taken does not end before something of that was handed over: each goes
-// further than the one before. A reader of several routes is left alone, because none of their
-// sinks can hold it up for long.
+// further than the one before.
 func (r *reader) turnIsOver() bool {
 	s := r.Stream
-	if r.turnEnds || len(s.branches) == 1 || s.main.Load() == r || len(r.branches()) > 1 {
+	if r.turnEnds || len(s.branches) == 1 || s.main.Load() == r {
 		return r.turnEnds
 	}
 	s.mu.Lock()
 	extra, since := r.extra, r.turnBegan
 	s.mu.Unlock()
-	lasts := turnLasts
+	lasts := s.cfg.turn
 	if r.listing {
 		if r.handedOver.IsZero() {
 			return false
 		}
-		lasts = listTurnLasts
+		lasts *= listTurns
 		if r.handedOver.After(since) {
 			since = r.handedOver
 		}

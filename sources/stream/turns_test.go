@@ -234,6 +234,43 @@ func TestSnapshotInTurns(t *testing.T) {
 	}
 }
 
+// The deletions of a cluster that was replaced reach each sink within its turns: a slow one does
+// not keep its watch until all are accepted.
+func TestReplacedClusterInTurns(t *testing.T) {
+	const objects, each = 30, 10 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		h, sinks := startRoutes(t, 1, 2, "slow-1", "slow-2")
+		h.serve(func(c *fakeCall) {
+			if body := c.open(); c.kind() == "streaming list" {
+				for i := range objects {
+					body.send(event("ADDED", fmt.Sprint("o", i), 1+i))
+				}
+				body.send(endMark("100"))
+			}
+		})
+		go sinks.take(t, h.opts.Routes[0], 0, nil)
+		go sinks.take(t, h.opts.Routes[1], each, nil)
+		go sinks.take(t, h.opts.Routes[2], each, nil)
+		allInStep := func() {
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if got := fmt.Sprint(h.inStep()); got != "[a slow-1 slow-2]" {
+				t.Errorf("in step are %s", got)
+			}
+		}
+		allInStep()
+		h.conn.renew(t, "cluster-2")
+		time.Sleep(3 * (turnLasts + each)) // a turn of each
+		synctest.Wait()
+		for _, r := range h.opts.Routes {
+			if all := strings.Join(sinks.of(r.Name), "\n"); !strings.Contains(all, "deleted ") {
+				t.Errorf("%s was told of no deletion", r.Name)
+			}
+		}
+		allInStep()
+	})
+}
+
 // pagesOf answers with lists in two pages, whose second one is not there any more after five
 // minutes.
 func pagesOf(objects int, slow time.Duration) func(*fakeCall) {
@@ -288,6 +325,13 @@ func TestWhoTakesThePlaceOfTheMainReader(t *testing.T) {
 		"the main one is held up":    {func(r *reader) { r.watches("10"); r.blocked = true }, "10", true},
 		"that is of another cluster": {func(r *reader) { r.session = new(member.Session); r.watches("10"); r.blocked = true }, "10", false},
 		"that is further, blocked":   {func(r *reader) { r.watches("10"); r.blocked = true }, "9", false},
+		"it was of another cluster before, where there were only bookmarks up to here": {func(r *reader) {
+			r.session = new(member.Session)
+			r.watches("10")
+			r.advance("50", true)
+			r.session = nil
+			r.watches("40")
+		}, "20", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
