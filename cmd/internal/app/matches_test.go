@@ -122,7 +122,7 @@ func TestExpressionsAreBounded(t *testing.T) {
 			all = append(all, other)
 		}
 		for _, each := range all {
-			each.makeRoom() // as each does when it looks
+			each.makeRoom(time.Now()) // as each does when it looks
 		}
 		for i := range mostRecent {
 			r.observe("x", podDelivery(fmt.Sprint(i), i, `{"x":"n"}`))

@@ -30,7 +30,7 @@ func lookingTail(t testing.TB, r *recent, w io.Writer, query url.Values) (one *t
 	one.wanter.filter = f
 	forget, remove := r.tail(), r.copies.add(&one.wanter)
 	if f.needsObject() {
-		one.makeRoom()
+		one.makeRoom(time.Now())
 	}
 	return one, func() { remove(); forget() }
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +36,7 @@ type tails struct {
 const (
 	mostTails = 64
 	tailStep  = 100 * time.Millisecond // between two looks
+	tailPause = 2 * tailStep           // if the rate is used up: what it lets through is as much then
 	tailQuiet = 15 * time.Second       // after which a blank line shows that somebody is there
 	// looksPerObject is how many answers a tail with an expression considers at a look, of those
 	// that it can be about, for each object that it has room for. Most of what is beyond has no
@@ -82,20 +85,19 @@ func (t *tails) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // follow writes until the client goes or the program stops.
 func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
-	out := bufio.NewWriterSize(w, 16<<10)
-	one := &tail{tailFilter: f, recent: t.recent, out: out, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
+	one := &tail{tailFilter: f, recent: t.recent, at: t.recent.now(), limit: rate.NewLimiter(rate.Limit(f.rate), f.rate)}
 	defer t.recent.tail()() // after those who want objects have been told of one less
 	one.wanter.filter = f
 	defer t.recent.copies.add(&one.wanter)()
 	if f.needsObject() {
-		one.makeRoom()
+		one.makeRoom(time.Now())
 	}
 	if err := w.Flush(); err != nil { // so that the client knows that it has begun
 		return err
 	}
-	next := time.NewTimer(untilLook(time.Now()))
+	next := time.NewTimer(one.untilLook(time.Now()))
 	defer next.Stop()
-	for last := time.Now(); ; next.Reset(untilLook(time.Now())) {
+	for last := time.Now(); ; next.Reset(one.untilLook(time.Now())) {
 		var now time.Time
 		select {
 		case <-r.Context().Done():
@@ -104,26 +106,48 @@ func (t *tails) follow(w *tailWriter, r *http.Request, f *tailFilter) error {
 			return nil
 		case now = <-next.C:
 		}
-		wrote, err := one.look(now)
-		if err == nil && !wrote && now.Sub(last) > tailQuiet {
-			wrote, err = true, out.WriteByte('\n')
-		}
+		wrote, err := one.lookInto(w, now, now.Sub(last) > tailQuiet)
 		if err != nil {
 			return err
 		}
 		if wrote {
 			last = now
-			if err := errors.Join(out.Flush(), w.Flush()); err != nil {
-				return err
-			}
 		}
 	}
 }
 
+// tailBuffers are for what tails write at a look. Each look has one, since most tails do not look at the
+// same time, and it holds what most of them write, which goes out at once.
+var tailBuffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, tailPiece) }}
+
+// lookInto looks, and has what comes of it go out; if that is nothing, a blank line may.
+func (t *tail) lookInto(w *tailWriter, now time.Time, blank bool) (wrote bool, err error) {
+	t.out = tailBuffers.Get().(*bufio.Writer)
+	t.out.Reset(w)
+	defer func() {
+		t.out.Reset(nil) // else it would hold what has ended
+		tailBuffers.Put(t.out)
+		t.out = nil
+	}()
+	wrote, err = t.look(now)
+	if err == nil && !wrote && blank {
+		wrote, err = true, t.out.WriteByte('\n')
+	}
+	if err == nil && wrote {
+		err = errors.Join(t.out.Flush(), w.Flush())
+	}
+	return wrote, err
+}
+
 // untilLook is how long it is until the next look. All tails look at the same moments, so that
-// those within their rate show the same answers, whose lines are encoded once.
-func untilLook(now time.Time) time.Duration {
-	return tailStep - time.Duration(now.UnixNano()%int64(tailStep))
+// those within their rate show the same answers, whose lines are encoded once. What is beyond the
+// rate is not shown however soon a tail looks, so it waits longer while its rate is used up.
+func (t *tail) untilLook(now time.Time) time.Duration {
+	step := tailStep
+	if t.full {
+		step = tailPause
+	}
+	return step - time.Duration(now.UnixNano()%int64(step))
 }
 
 // tail is one reader.
@@ -137,13 +161,14 @@ type tail struct {
 	limit   *rate.Limiter
 	skipped uint64 // that it has not been told of
 	looks   int    // so many more answers its expression may be about, until the next look
+	full    bool   // the rate is used up, but for a little
 }
 
 // makeRoom says for how many objects there is room until the next look.
-func (t *tail) makeRoom() {
+func (t *tail) makeRoom(now time.Time) {
 	room := int64(t.recent.copies.share())
 	if t.where == nil { // what an expression selects is not known before it is copied
-		room = min(int64(t.limit.Tokens()), room)
+		room = min(int64(t.limit.TokensAt(now.Add(t.untilLook(now)))), room)
 	}
 	t.recent.copies.makeRoom(&t.wanter, room)
 }
@@ -166,13 +191,20 @@ func (t *tail) look(now time.Time) (wrote bool, err error) {
 		t.at = l.next
 	}
 	t.limit.AllowN(now, room-left)
+	t.full = left <= room/8 && t.mayPause()
 	if t.needsObject() {
-		t.makeRoom()
+		t.makeRoom(now)
 	}
 	if err == nil && t.skipped > 0 && t.limit.AllowN(now, 1) { // nothing else may come for long
 		return true, t.tellSkipped()
 	}
 	return left < room, err
+}
+
+// mayPause reports whether the next look may be later. It may not if the objects of until then would be
+// more than there is room for.
+func (t *tail) mayPause() bool {
+	return !t.needsObject() || float64(t.rate)*tailPause.Seconds() <= float64(t.recent.copies.share())
 }
 
 // show writes what of some answers is selected, at most so many, and returns how many more
@@ -229,11 +261,9 @@ func (t *tail) tellSkipped() error {
 	if t.skipped == 0 {
 		return nil
 	}
-	line, err := encodedLine(&api.Answer{Skipped: t.skipped})
-	if err != nil {
-		return err
-	}
+	line := append(t.out.AvailableBuffer(), `{"skipped":`...) // an api.Answer, some times a second
+	line = append(strconv.AppendUint(line, t.skipped, 10), "}\n"...)
 	t.skipped = 0
-	_, err = t.out.Write(line)
+	_, err := t.out.Write(line)
 	return err
 }

@@ -12,7 +12,7 @@ const (
 	// tailPatience is how long a reader may take for tailPiece bytes: somebody may have
 	// stopped a terminal. What was left out meanwhile is told after that.
 	tailPatience = 10 * time.Minute
-	tailPiece    = 32 << 10
+	tailPiece    = 64 << 10
 	tailEnd      = 500 * time.Millisecond // for the rest, once the tail is to end
 )
 
