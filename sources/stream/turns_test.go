@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -414,7 +415,7 @@ func TestTurns(t *testing.T) {
 func TestDeletionsInTurns(t *testing.T) {
 	const objects = 60
 	synctest.Test(t, func(t *testing.T) {
-		h, sinks := startRoutes(t, 1, 2, "slow-1", "slow-2", "slow-3", "last")
+		h, sinks := startRoutes(t, 1, 2, "slow-1", "slow-2", "slow-3", "fast", "last")
 		list := []string{}
 		for i := range objects {
 			list = append(list, event("ADDED", fmt.Sprint("o", i), 1+i))
@@ -425,28 +426,67 @@ func TestDeletionsInTurns(t *testing.T) {
 				body.send(list...)
 			}
 		})
-		fast := make(chan struct{})
+		slowed := make(chan struct{})
 		for i, route := range h.opts.Routes {
-			if i == 0 || i == 4 {
+			if i == 0 || i >= 4 {
 				go sinks.take(t, route, 0, nil)
 			} else {
-				go sinks.take(t, route, 0, fast)
+				go sinks.take(t, route, 0, slowed)
 			}
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if got := fmt.Sprint(h.inStep()); got != "[a slow-1 slow-2 slow-3 last]" {
+		if got := fmt.Sprint(h.inStep()); got != "[a slow-1 slow-2 slow-3 fast last]" {
 			t.Fatalf("in step are %s", got)
 		}
-		close(fast)
+		close(slowed)
 		for _, route := range h.opts.Routes[1:4] {
 			go sinks.take(t, route, 20*time.Second, nil)
 		}
 		h.conn.renew(t, "cluster-2")
-		// It may wait for a turn of each of the three.
+		// The fast one comes after a turn of each of the three.
 		time.Sleep(3*(turnLasts+noRoomFor) + 10*time.Second)
 		synctest.Wait()
-		if got := fmt.Sprint(h.inStep()); got != "[a last]" {
+		if got := fmt.Sprint(h.inStep()); got != "[a fast last]" {
+			t.Errorf("in step are %s", got)
+		}
+	})
+}
+
+// A route whose snapshot is refused again and again gives its turn up, too.
+func TestTurnOfARouteThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sinks := &takers{taken: map[string][]string{}}
+		lane := func(n int) *fakeQueue { return &fakeQueue{changes: make(chan *pipeline.Change, n)} }
+		h := start(t, func(o *Options) { // one leaves in the first snapshot, and the other one behind it
+			o.Routes = append(o.Routes, Route{Name: "refused", Queue: lane(2)}, Route{Name: "late", Queue: lane(4)})
+		})
+		changes := []string{event("MODIFIED", "a", 21), event("MODIFIED", "b", 22), event("MODIFIED", "c", 23)}
+		var served atomic.Bool
+		h.serve(func(c *fakeCall) {
+			switch {
+			case strings.HasPrefix(c.kind(), "watch from"):
+				c.open().send(changes...)
+			case served.Swap(true):
+				c.reply(403, status(403, "Forbidden", "it may not list"))
+			default:
+				body := c.open()
+				body.send(event("ADDED", "a", 1), event("ADDED", "b", 2), event("ADDED", "c", 3), endMark("20"))
+				body.send(changes...)
+			}
+		})
+		go sinks.take(t, h.opts.Routes[0], 0, nil)
+		time.Sleep(time.Minute)
+		go sinks.take(t, h.opts.Routes[1], 0, nil)
+		time.Sleep(turnLasts)
+		synctest.Wait()
+		if st := h.stream.Status().Routes[1]; st.InStep || st.Reason != forbidden.String() {
+			t.Fatalf("the status of the one that is refused is %+v", st)
+		}
+		go sinks.take(t, h.opts.Routes[2], 0, nil)
+		time.Sleep(turnLasts + 2*h.opts.Config.WithDefaults().ReconnectMax)
+		synctest.Wait()
+		if got := fmt.Sprint(h.inStep()); got != "[a late]" {
 			t.Errorf("in step are %s", got)
 		}
 	})
