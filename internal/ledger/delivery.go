@@ -153,15 +153,15 @@ func (c *Cursor) Ack(sequence uint64, n Name, v Version, deleted bool, stored ..
 	}
 	if p != nil {
 		epoch = max(epoch, p.epoch)
+		if deleted && p.prewritten.uid == seen.uid {
+			p.prewritten = prewritten{} // also if its deletion waits once more
+		}
 		if !p.begun.listed() && !p.waiting.listed() {
 			c.settledLocked(p)
 		}
 	}
 	if digest != 0 {
 		c.relyOnDigestsLocked()
-	}
-	if p != nil && deleted && p.prewritten.uid == seen.uid {
-		p.prewritten = prewritten{} // also if its deletion waits once more
 	}
 	c.setUnackedLocked(at, nil)
 	if len(c.pending) == 0 && c.mostPending > mapsMayKeep {

@@ -45,7 +45,8 @@ func (p *pending) covers(seen version, deleted bool) bool {
 // pendings are those of all cursors that are pending no more.
 var pendings = sync.Pool{New: func() any { return new(pending) }}
 
-// settledLocked says that nothing of p is pending any more.
+// settledLocked says that nothing of p is pending any more. It may be another cursor's from here
+// on.
 func (c *Cursor) settledLocked(p *pending) {
 	delete(c.pending, p.name)
 	if !p.queued { // else prewriteLocked comes upon it

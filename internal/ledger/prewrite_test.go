@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -364,4 +365,27 @@ func TestQueuedIsNotReused(t *testing.T) {
 			t.Errorf("%d changes wait to be noted, want the settled one", len(c.prewritable))
 		}
 	})
+}
+
+// What one cursor has settled another one uses at once: with the race detector, this fails if it
+// is looked at later.
+func TestSettledIsLeftAlone(t *testing.T) {
+	var cursors sync.WaitGroup
+	for range 4 {
+		c := newCursor(StreamID{}, nil)
+		c.BeginSnapshot()
+		endSnapshot(c, "10")
+		c.Seen("10")
+		cursors.Go(func() {
+			for rv := 20; rv < 4000; rv += 2 {
+				for i, deleted := range []bool{false, true} {
+					v := at(uid1, rv+i)
+					sequence, _ := c.observe(pod(0), v, deleted, false)
+					c.Begin(sequence, pod(0), v, deleted)
+					c.Ack(sequence, pod(0), v, deleted)
+				}
+			}
+		})
+	}
+	cursors.Wait()
 }

@@ -210,7 +210,6 @@ func (r *reader) join() bool {
 	defer func() {
 		if replaces {
 			r.moved() // it is further than the one that those who wait for a token have compared themselves with
-			r.reopenOthers()
 		}
 	}()
 	s.mu.Lock()
@@ -252,9 +251,8 @@ func (r *reader) join() bool {
 	return true
 }
 
-// reopenOthers is called when the watch of the main reader begins, or another reader becomes
-// the main one. Readers that are further open their watches again, and so check whether they
-// can join. They checked when they had caught up, which may have been before this watch.
+// reopenOthers is called when the watch of the main reader begins. Readers that are further
+// open their watches again, and so check whether they can join. They checked when they had caught up, which may have been before this watch.
 // Otherwise they would check at their next frame, which may be minutes away.
 func (r *reader) reopenOthers() {
 	s := r.Stream

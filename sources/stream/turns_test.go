@@ -348,6 +348,9 @@ func TestWhoTakesThePlaceOfTheMainReader(t *testing.T) {
 				if got := s.main.Load() == r; got != test.want {
 					t.Errorf("it takes the place: %v", got)
 				}
+				if main.turnBegan.IsZero() == test.want {
+					t.Errorf("the turn of the one that was main began %v", main.turnBegan)
+				}
 				if main.extra == r.extra || r.extra == test.want {
 					t.Errorf("extra watches: %v of the one that was main, %v of the other", main.extra, r.extra)
 				}
@@ -402,8 +405,8 @@ func TestTurns(t *testing.T) {
 			var err error
 			go func() { err = turns.await(ctx) }()
 			synctest.Wait()
-			turns.release(false)
 			cancel()
+			turns.release(false)
 			if synctest.Wait(); (err == nil) != (turns.free == 0) {
 				t.Fatalf("await returns %v, and leaves %d turns", err, turns.free)
 			}
@@ -480,7 +483,8 @@ func TestTurnOfARouteThatIsRefused(t *testing.T) {
 		go sinks.take(t, h.opts.Routes[1], 0, nil)
 		time.Sleep(turnLasts)
 		synctest.Wait()
-		if st := h.stream.Status().Routes[1]; st.InStep || st.Reason != forbidden.String() {
+		st := h.stream.Status().Routes[1]
+		if st.InStep || st.Reason != forbidden.String() {
 			t.Fatalf("the status of the one that is refused is %+v", st)
 		}
 		go sinks.take(t, h.opts.Routes[2], 0, nil)
@@ -488,6 +492,47 @@ func TestTurnOfARouteThatIsRefused(t *testing.T) {
 		synctest.Wait()
 		if got := fmt.Sprint(h.inStep()); got != "[a late]" {
 			t.Errorf("in step are %s", got)
+		}
+		if now := h.stream.Status().Routes[1]; now.Why != st.Why || now.Since != st.Since {
+			t.Errorf("it is behind because of %q since %v, and was because of %q since %v", now.Why, now.Since, st.Why, st.Since)
+		}
+	})
+}
+
+// A turn lasts longer in a snapshot, from the first change that is handed over.
+func TestWhenATurnIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, func(o *Options) {
+			o.Routes = append(o.Routes, Route{Name: "b", Queue: new(fakeQueue)})
+		})
+		s := New(h.opts) // which does not run: its readers are this test
+		s.turns.waiting = append(s.turns.waiting, make(chan struct{}))
+		for _, test := range []struct {
+			prepare func(*attempt)
+			lasts   time.Duration
+		}{
+			{func(*attempt) {}, turnLasts},
+			{func(a *attempt) { a.listing = true }, time.Hour},
+			{func(a *attempt) { a.listing, a.handedOver = true, time.Now() }, listTurnLasts},
+			{func(a *attempt) {
+				a.listing, a.handedOver = true, time.Now()
+				_ = a.setLive("10")
+			}, turnLasts},
+		} {
+			s.turns.ending = 0
+			r := s.newReader("b", s.branches[1:2])
+			r.extra, r.turnBegan, r.target = true, time.Now(), &target{name: "configmaps"}
+			a := &attempt{reader: r, watchdog: newWatchdog(func(error) {}, s.cfg, r.contended), running: t.Context()}
+			test.prepare(a)
+			for range time.Hour / time.Second {
+				if r.turnIsOver() {
+					break
+				}
+				time.Sleep(time.Second)
+			}
+			if got := time.Since(r.turnBegan); got != test.lasts {
+				t.Errorf("listing %v: it is over after %v, want %v", r.listing, got, test.lasts)
+			}
 		}
 	})
 }
