@@ -138,11 +138,12 @@ func TestConfigurationIsReadAgain(t *testing.T) {
 // No more requests are made at once, or in a time, than it is said.
 func TestLimits(t *testing.T) {
 	var now, most atomic.Int64
-	together := make(chan struct{}) // closed when three are under way
+	together := make(chan struct{})
+	three := sync.OnceFunc(func() { close(together) }) // are under way
 	s := fake(t, func(_ http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
-		if n == 3 && most.Load() < 3 {
-			close(together)
+		if n == 3 {
+			three()
 		}
 		defer now.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
