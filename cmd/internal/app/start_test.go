@@ -99,7 +99,8 @@ func TestAskedToStopAtStart(t *testing.T) {
 	writeFile(t, kubeconfig, oneContext)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	for _, ledger := range []string{"memory:", filepath.Join(dir, "ledger")} {
+	file := filepath.Join(dir, "ledger")
+	for _, ledger := range []string{"memory:", file, file} { // at last one that holds something
 		cmd := NewCommand(Options{})
 		cmd.SetArgs([]string{"run", "--metrics-bind-address=0", "--admin-bind-address=0", "--health-probe-bind-address=0",
 			"--clusters=kubeconfig:" + kubeconfig, "--watch=pods", "--sink=file:" + filepath.Join(dir, "sink"), "--ledger=" + ledger})
