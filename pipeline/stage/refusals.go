@@ -129,7 +129,7 @@ func (r *refusals) forget(key pipeline.Key) (over *Refused) {
 	return over
 }
 
-// forgetCluster forgets a cluster of which nothing is in a lane or in work any more.
+// forgetCluster forgets a cluster of which nothing is in a lane any more.
 func (r *refusals) forgetCluster(cluster string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -150,9 +150,10 @@ func (s *Stage) SetupWithManager(mgr manager.Manager) error {
 	return nil
 }
 
-// ForgetCluster forgets a cluster that left the fleet, once nothing of it is in a lane or in
-// work any more: its series, and what the sink has refused of it. A destination that has a
-// method of this name is told, too.
+// ForgetCluster forgets a cluster that left the fleet, of which nothing is in a lane any more:
+// its series, and what the sink has refused of it. A destination that has a method of this
+// name is told, too. What a sink that hangs has of the cluster in work, and answers later, is
+// counted in series that stay until the cluster has joined and left once more.
 func (s *Stage) ForgetCluster(cluster string) {
 	s.refusals.forgetCluster(cluster)
 	if d, ok := s.destination.(interface{ ForgetCluster(string) }); ok {

@@ -146,8 +146,8 @@ func (b *Batcher) paceLocked() pipeline.Pace {
 	return p
 }
 
-// ForgetCluster forgets what was found out of a cluster that left the fleet, of which nothing is
-// delivered any more. It may be called from any goroutine.
+// ForgetCluster forgets what was found out of a cluster that left the fleet, of which nothing
+// waits any more. It may be called from any goroutine.
 func (b *Batcher) ForgetCluster(cluster string) {
 	b.mu.Lock()
 	b.suspects.forget(cluster)

@@ -252,8 +252,9 @@ func (r *reader) join() bool {
 }
 
 // reopenOthers is called when the watch of the main reader begins. Readers that are further
-// open their watches again, and so check whether they can join. They checked when they had caught up, which may have been before this watch.
-// Otherwise they would check at their next frame, which may be minutes away.
+// open their watches again, and so check whether they can join. They checked when they had
+// caught up, which may have been before this watch. Otherwise they would check at their next
+// frame, which may be minutes away.
 func (r *reader) reopenOthers() {
 	s := r.Stream
 	if len(s.branches) == 1 || s.main.Load() != r {

@@ -414,48 +414,6 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// The deletions of a cluster that was replaced, which slow sinks take, are told of in turns.
-func TestDeletionsInTurns(t *testing.T) {
-	const objects = 60
-	synctest.Test(t, func(t *testing.T) {
-		h, sinks := startRoutes(t, 1, 2, "slow-1", "slow-2", "slow-3", "fast", "last")
-		list := []string{}
-		for i := range objects {
-			list = append(list, event("ADDED", fmt.Sprint("o", i), 1+i))
-		}
-		list = append(list, endMark("100"))
-		h.serve(func(c *fakeCall) {
-			if body := c.open(); c.kind() == "streaming list" {
-				body.send(list...)
-			}
-		})
-		slowed := make(chan struct{})
-		for i, route := range h.opts.Routes {
-			if i == 0 || i >= 4 {
-				go sinks.take(t, route, 0, nil)
-			} else {
-				go sinks.take(t, route, 0, slowed)
-			}
-		}
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
-		if got := fmt.Sprint(h.inStep()); got != "[a slow-1 slow-2 slow-3 fast last]" {
-			t.Fatalf("in step are %s", got)
-		}
-		close(slowed)
-		for _, route := range h.opts.Routes[1:4] {
-			go sinks.take(t, route, 20*time.Second, nil)
-		}
-		h.conn.renew(t, "cluster-2")
-		// The fast one comes after a turn of each of the three.
-		time.Sleep(3*(turnLasts+noRoomFor) + 10*time.Second)
-		synctest.Wait()
-		if got := fmt.Sprint(h.inStep()); got != "[a fast last]" {
-			t.Errorf("in step are %s", got)
-		}
-	})
-}
-
 // A route whose snapshot is refused again and again gives its turn up, too.
 func TestTurnOfARouteThatIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
