@@ -15,7 +15,7 @@ import (
 // Statements of the sink, by how they begin.
 const (
 	validates = "SELECT pg_is_in_recovery()"
-	prepares  = "SELECT current_setting('server_encoding')"
+	prepares  = "WITH tables AS"
 	versions  = "SELECT coalesce(max(version)"
 	writes    = "WITH fence"
 	asks      = "SELECT term::text"
