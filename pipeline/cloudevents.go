@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +48,7 @@ import (
 func (c *Change) AppendCloudEvent(dst []byte) []byte {
 	dst = c.AppendCloudEventHead(dst)
 	if c.Object != nil {
-		dst = appendOneLine(dst, c.Object)
+		dst = jsontext.AppendOneLine(dst, c.Object)
 	}
 	return append(dst, '}')
 }
@@ -224,23 +223,3 @@ var plain = func() (set [256]bool) {
 	}
 	return set
 }()
-
-// appendOneLine appends JSON with its line ends turned into spaces. In JSON
-// they can only stand between tokens, so that changes nothing; in what is not
-// JSON it keeps the harm to this one line.
-func appendOneLine(dst, object []byte) []byte {
-	start := len(dst)
-	dst = append(dst, object...)
-	for _, end := range []byte{'\n', '\r'} {
-		at := dst[start:]
-		for {
-			i := bytes.IndexByte(at, end)
-			if i < 0 {
-				break
-			}
-			at[i] = ' '
-			at = at[i+1:]
-		}
-	}
-	return dst
-}

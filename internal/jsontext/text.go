@@ -1,6 +1,7 @@
 package jsontext
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 )
@@ -74,4 +75,29 @@ func arePlain(eight string) bool {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	w := binary.LittleEndian.Uint64([]byte(eight)) // one load: the compiler makes no copy
 	return (w|(w-ones*' ')|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&high == 0
+}
+
+// AppendOneLine appends JSON with its line ends turned into spaces, as
+// SpaceLineEnds does.
+func AppendOneLine(dst, value []byte) []byte {
+	start := len(dst)
+	dst = append(dst, value...)
+	SpaceLineEnds(dst[start:])
+	return dst
+}
+
+// SpaceLineEnds turns line ends into spaces. In JSON they can only stand
+// between tokens, so that changes nothing; in what is not JSON it keeps the
+// harm to this one line.
+func SpaceLineEnds(text []byte) {
+	for _, end := range []byte{'\n', '\r'} {
+		for at := text; ; {
+			i := bytes.IndexByte(at, end)
+			if i < 0 {
+				break
+			}
+			at[i] = ' '
+			at = at[i+1:]
+		}
+	}
 }

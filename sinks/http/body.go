@@ -1,10 +1,11 @@
 package httpsink
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 )
 
 const (
@@ -28,7 +29,7 @@ type inset struct {
 
 // body is what a request sends: a text, and objects within it that are copied only into
 // the buffer from which they are sent. Of these it turns line ends into spaces, as
-// appendOneLine does.
+// jsontext.SpaceLineEnds does.
 //
 // net/http may read it after its request has failed or was answered early, when the objects
 // belong to nobody any more. So a reader fails once the body is over.
@@ -91,7 +92,7 @@ func (r *bodyReader) piece(p []byte) (n int) {
 	}
 	object := r.insets[r.next].object
 	n = copy(p, object[r.into:])
-	spaceLineEnds(p[:n])
+	jsontext.SpaceLineEnds(p[:n])
 	if r.into += n; r.into == len(object) {
 		r.next, r.into = r.next+1, 0
 	}
@@ -100,17 +101,3 @@ func (r *bodyReader) piece(p []byte) (n int) {
 
 // Close does nothing: what the body holds is not the reader's.
 func (r *bodyReader) Close() error { return nil }
-
-// spaceLineEnds turns line ends into spaces.
-func spaceLineEnds(text []byte) {
-	for _, end := range []byte{'\n', '\r'} {
-		for at := text; ; {
-			i := bytes.IndexByte(at, end)
-			if i < 0 {
-				break
-			}
-			at[i] = ' '
-			at = at[i+1:]
-		}
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -35,7 +36,7 @@ func TestBodyIsReadAsAWhole(t *testing.T) {
 				want = append(want, text...)
 			} else {
 				d.inset(text)
-				want = appendOneLine(want, text)
+				want = jsontext.AppendOneLine(want, text)
 			}
 			if before := d.end(); r.IntN(4) == 0 { // what is cut leaves nothing
 				d.body = append(d.body, "more"...)

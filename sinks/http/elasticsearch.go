@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
@@ -38,7 +39,7 @@ func elasticsearch(index string, permanent []int) *wire {
 			}
 			r = append(r, '{').members(c).time("@timestamp", c.Observed)
 			if c.Object != nil {
-				r = appendOneLine(r.name("object"), c.Object)
+				r = jsontext.AppendOneLine(r.name("object"), c.Object)
 			}
 			return append(r, "}\n"...), nil
 		},

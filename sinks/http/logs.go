@@ -122,12 +122,3 @@ func observed(c *pipeline.Change) time.Time {
 	}
 	return c.Observed
 }
-
-// appendOneLine appends JSON with its line ends turned into spaces, which changes
-// nothing: they stand between tokens only.
-func appendOneLine(dst, object []byte) []byte {
-	start := len(dst)
-	dst = append(dst, object...)
-	spaceLineEnds(dst[start:])
-	return dst
-}

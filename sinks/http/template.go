@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -66,7 +67,7 @@ func renderer(t *template.Template, join Join, contentType string) func([]byte, 
 			if text = bytes.TrimSpace(text); !json.Valid(text) {
 				return nil, errNoValue
 			}
-			dst = appendOneLine(dst, text)
+			dst = jsontext.AppendOneLine(dst, text)
 			if join == JoinNDJSON {
 				dst = append(dst, '\n')
 			}

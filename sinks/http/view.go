@@ -49,7 +49,7 @@ func (v *view) JSON() string {
 	if v.change.Object == nil {
 		return "null"
 	}
-	return string(appendOneLine(nil, v.change.Object))
+	return string(jsontext.AppendOneLine(nil, v.change.Object))
 }
 
 // Object is the object, decoded. Of a deletion it may be empty.
