@@ -64,34 +64,27 @@ func BenchmarkReaders(b *testing.B) {
 	}
 }
 
-// rounds are how readers are measured.
-type rounds struct {
-	warm, length time.Duration // what is measured is length; it begins after warm
-	pairs        int           // in an iteration
-}
-
-// readersRounds are those of each kind of readers. What a machine can do changes within
-// seconds, so the shorter the rounds, the more alike are those of a pair. Pages are sent every
-// two or five seconds, which is the least for them.
-var readersRounds = map[string]rounds{
-	"tails": {warm: 250 * time.Millisecond, length: time.Second, pairs: 8},
-	"pages": {warm: time.Second, length: 5 * time.Second, pairs: 2},
-	"both":  {warm: time.Second, length: 5 * time.Second, pairs: 2},
-}
+// How readers are measured. What a machine can do changes within seconds, so the shorter the
+// rounds, the more alike are those of a pair; but pages are sent every two or five seconds, and
+// tails show a second's lines at once when they begin, which is over once a round is warm.
+const (
+	readersWarm   = time.Second
+	readersLength = 5 * time.Second // of a round; it begins after that
+	readersPairs  = 4               // of rounds, in an iteration
+)
 
 func benchmarkReaders(b *testing.B, readers string, paced bool) {
 	f := startFlood(b, paced)
-	r := readersRounds[readers]
 	var alone, read []flow
 	for b.Loop() {
-		for i := range r.pairs {
+		for i := range readersPairs {
 			for _, with := range []bool{i%2 == 0, i%2 != 0} { // who begins takes turns, too
 				if with {
 					end := startReaders(b, readers, f.address)
-					read = append(read, f.round(b, r))
+					read = append(read, f.round(b))
 					end()
 				} else {
-					alone = append(alone, f.round(b, r))
+					alone = append(alone, f.round(b))
 				}
 			}
 		}
@@ -244,7 +237,7 @@ func unreachable(b *testing.B, n int) string {
 func floodCluster(i int) string { return fmt.Sprintf("c%04d", i) }
 
 // round has changes come, and measures them once they do.
-func (f *flood) round(b *testing.B, r rounds) flow {
+func (f *flood) round(b *testing.B) flow {
 	ctx, stop := context.WithCancel(b.Context())
 	var feeders sync.WaitGroup
 	for lane := range readersLanes {
@@ -258,10 +251,10 @@ func (f *flood) round(b *testing.B, r rounds) flow {
 		case <-ctx.Done():
 		}
 	}
-	wait(r.warm)
+	wait(readersWarm)
 	began, cpu := time.Now(), cpuTime(b)
 	before, _ := f.sink.look(f.paced)
-	wait(r.length)
+	wait(readersLength)
 	after, lag := f.sink.look(false)
 	passed := time.Since(began).Seconds()
 	slices.Sort(lag)

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/internal/redact"
 	"github.com/fairlead-dev/fairlead/pipeline"
 	"github.com/fairlead-dev/fairlead/pipeline/stage"
@@ -52,11 +53,8 @@ type kept struct {
 	line   atomic.Pointer[[]byte] // the answer without its object, as tails show it; nil: none has yet, or it is too long
 }
 
-// copied is a copy of an object.
-type copied struct {
-	object  []byte
-	compact atomic.Bool // a reader has seen that it is JSON on one line
-}
+// copied is a copy of an object, as JSON on one line.
+type copied struct{ object []byte }
 
 // recent remembers the last answers of sinks. Each has a number, which grows by one. They
 // are in blocks, which readers borrow:
@@ -94,7 +92,7 @@ func (r *recent) observe(route string, d stage.Delivery) {
 	}
 	var object *copied
 	if a.hasObject && r.copies.wanted(route, c) {
-		object = &copied{object: append([]byte(nil), c.Object...)}
+		object = &copied{object: jsontext.AppendOneLine(nil, c.Object)}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
+	"github.com/fairlead-dev/fairlead/internal/jsontext"
 	"github.com/fairlead-dev/fairlead/pipeline"
 )
 
@@ -122,12 +123,12 @@ func TestSkippedIsWhatIsSelected(t *testing.T) {
 	}
 }
 
-// A line is what encoding all of it at once makes, whatever the object looks like.
+// A line is what encoding all of it at once makes, but for spaces, whatever the object looks like.
 func TestLineWithObject(t *testing.T) {
 	for _, object := range []string{`{"a":"<b>"}`, "{\n \"a\": [1, 2]\n}", ""} {
 		k := &kept{answer: answer{route: "file:x", key: pipeline.Key{Cluster: "c", Name: "n"}, op: pipeline.Added, refused: "no <way>"}}
 		for range 2 { // made, and remembered
-			l := must(k.lineWith(&copied{object: []byte(object)}))(t)
+			l := must(k.lineWith(&copied{object: jsontext.AppendOneLine(nil, []byte(object))}))(t)
 			var b bytes.Buffer
 			w := bufio.NewWriter(&b)
 			if err := errors.Join(l.writeTo(w), w.Flush()); err != nil {
@@ -135,13 +136,15 @@ func TestLineWithObject(t *testing.T) {
 			}
 			a := k.said()
 			a.Object = json.RawMessage(object)
-			if want := must(encodedLine(a))(t); b.String() != string(want) {
-				t.Errorf("%q: got %s, want %s", object, b.String(), want)
+			text, ended := strings.CutSuffix(b.String(), "\n")
+			var got bytes.Buffer
+			if err := json.Compact(&got, []byte(text)); err != nil || !ended || strings.ContainsAny(text, "\r\n") {
+				t.Fatalf("%q: the line is %q: %v", object, b.String(), err)
+			}
+			if want := must(encodedLine(a))(t); got.String()+"\n" != string(want) {
+				t.Errorf("%q: got %s, want %s", object, text, want)
 			}
 		}
-	}
-	if _, err := new(kept).lineWith(&copied{object: []byte("{")}); err == nil {
-		t.Error("what is no JSON is shown")
 	}
 }
 

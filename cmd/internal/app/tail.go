@@ -36,7 +36,7 @@ type tails struct {
 const (
 	mostTails = 64
 	tailStep  = 100 * time.Millisecond // between two looks
-	tailPause = 2 * tailStep           // if the rate is used up: what it lets through is as much then
+	tailPause = 4 * tailStep           // if the rate is used up: what it lets through is as much then
 	tailQuiet = 15 * time.Second       // after which a blank line shows that somebody is there
 	// looksPerObject is how many answers a tail with an expression considers at a look, of those
 	// that it can be about, for each object that it has room for. Most of what is beyond has no

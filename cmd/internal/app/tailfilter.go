@@ -35,7 +35,7 @@ type programKey struct {
 
 // Bounds of --max-rate.
 const (
-	defaultTailRate = 200
+	defaultTailRate = 100
 	mostTailRate    = 10_000
 )
 
@@ -44,7 +44,10 @@ const (
 func (a *admin) serveTail(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var clusters []string
-	members := a.members()
+	var members []sources.MemberStatus
+	if q.Has("cluster") || q.Has("resource") {
+		members = a.members() // which takes as long as there are clusters
+	}
 	for _, m := range members {
 		clusters = append(clusters, m.Connection.Cluster)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"sync"
 
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
@@ -24,18 +25,17 @@ type line struct {
 // the object there is no other copy.
 func (k *kept) lineWith(object *copied) (l line, err error) {
 	if object != nil {
-		if l.object, err = object.onOneLine(); err != nil {
-			return line{}, err
-		}
+		l.object = object.object
 	}
 	if text := k.line.Load(); text != nil {
 		l.text = *text
 		return l, nil
 	}
-	if l.text, err = encodedLine(k.said()); err == nil && len(l.text) <= mostLine {
-		text := bytes.Clone(l.text) // without what the encoder had in reserve
-		k.line.Store(&text)         // two that do so at once make the same
+	text, err := encodedLine(k.said())
+	if err == nil && len(text) <= mostLine {
+		k.line.Store(&text) // two that do so at once make the same
 	}
+	l.text = text
 	return l, err
 }
 
@@ -52,27 +52,18 @@ func (l line) writeTo(w *bufio.Writer) error {
 	return err
 }
 
-// onOneLine returns the object as JSON on one line. Nearly all are, which is seen once.
-func (c *copied) onOneLine() ([]byte, error) {
-	if len(c.object) == 0 || c.compact.Load() {
-		return c.object, nil
-	}
-	var b bytes.Buffer
-	b.Grow(len(c.object))
-	if err := json.Compact(&b, c.object); err != nil {
-		return nil, err
-	}
-	c.compact.Store(b.Len() == len(c.object)) // nothing was left out
-	return b.Bytes(), nil
-}
+// lineBuffers are what lines are encoded into.
+var lineBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // encodedLine encodes one line.
 func encodedLine(a *api.Answer) ([]byte, error) {
-	var b bytes.Buffer
-	lines := json.NewEncoder(&b)
+	b := lineBuffers.Get().(*bytes.Buffer)
+	defer lineBuffers.Put(b)
+	b.Reset()
+	lines := json.NewEncoder(b)
 	lines.SetEscapeHTML(false)
 	err := lines.Encode(a)
-	return b.Bytes(), err
+	return bytes.Clone(b.Bytes()), err
 }
 
 // said is the answer in the words of the interface, without its object.

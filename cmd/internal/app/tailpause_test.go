@@ -11,15 +11,15 @@ import (
 	"github.com/fairlead-dev/fairlead/cmd/internal/api"
 )
 
-// A tail whose rate is used up looks half as often, and shows as much as its rate lets through. One that has
-// some left looks as soon as ever, and so does one that would not have room for the objects of two steps.
+// A tail whose rate is used up looks a quarter as often, and shows as much as its rate lets through. One that has
+// some left looks as soon as ever, and so does one that would not have room for the objects of so long.
 func TestTailPausesWhileItsRateIsUsedUp(t *testing.T) {
 	for query, pauses := range map[string]bool{
 		"rate=50":                               true,
 		"rate=50&op=updated":                    true,
 		"rate=50&objects=true":                  true,
-		"rate=5000&objects=true":                true,
-		"rate=10000&objects=true":               false, // two steps are 2,000, and there is room for 1,024
+		"rate=2500&objects=true":                true,
+		"rate=5000&objects=true":                false, // four steps are 2,000, and there is room for 1,024
 		"rate=50&where=*:object['x'] == 'y'":    true,
 		"rate=50&where=*:object['x'] == 'n'":    false, // selects nothing
 		"rate=50&namespace=other":               false,

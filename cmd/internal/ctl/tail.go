@@ -24,7 +24,7 @@ func NewTail() *cobra.Command {
 	var t tailer
 	var clusters, namespaces, routes, ops []string
 	var where string
-	rate := 200
+	rate := 100
 	cmd := &cobra.Command{
 		Use:   "tail [RESOURCE...]",
 		Short: "Show what sinks accept and refuse, while it happens",
