@@ -9,8 +9,13 @@ func (q *Queue[T, K]) discardLocked(item *T) {
 }
 
 // unlock gives the queue's lock back, and then tells of what has been discarded
-// under it. Whoever may have let go of an item ends with it.
+// under it, and of the cluster that has left. Whoever may have let go of an item
+// ends with it.
 func (q *Queue[T, K]) unlock() {
+	if left := q.left; left != "" {
+		q.left = ""
+		defer q.o.Left(left)
+	}
 	gone := q.gone
 	if len(gone) == 0 {
 		q.mu.Unlock()

@@ -57,6 +57,10 @@ type Options[T, K comparable] struct {
 	// one that is brought back in vain it is, also if its Done is still to come. It
 	// is called without the lock, by whichever call lets the item go. Optional.
 	Discard func(T)
+	// Left is called with the name of a cluster that RemoveCluster has given up waiting for,
+	// once nothing of it is in work any more, unless it has a lane again. It is called
+	// without the lock, by the Done that ended the last. Optional.
+	Left func(cluster string)
 	// Evict has an item that is delayed give up what of it can be had again, and returns
 	// its size after. It is called for what is delayed by more than a second, when Evict
 	// is called, or when there is no room for an Offer in the bytes of its lane. It is
@@ -126,7 +130,8 @@ type Queue[T, K comparable] struct {
 	hold      Hold[T]       // hold.go
 	released  chan struct{} // closed when that changes; nil: nobody waits for it
 
-	gone []T // for Discard: see discard.go
+	gone []T    // for Discard: see discard.go
+	left string // for Left: see discard.go
 
 	timed    bool          // somebody has asked for Lanes: see durations.go
 	ready    int           // items that could be handed out

@@ -218,6 +218,9 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	}
 	q.admitLocked(l)
 	if l.leaving && l.inWork == 0 {
+		if l.gone && q.lanes[l.name] == nil && q.o.Left != nil {
+			q.left = l.name
+		}
 		q.freeLaneLocked(l)
 		close(l.idle)
 	}

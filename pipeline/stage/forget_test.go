@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -22,6 +23,26 @@ type forgetful struct {
 }
 
 func (f *forgetful) ForgetCluster(cluster string) { f.told = append(f.told, cluster) }
+
+// seriesByCluster returns the names of the metrics that have a series of each cluster.
+func seriesByCluster(t *testing.T, registry prometheus.Gatherer) map[string][]string {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string][]string{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if label.GetName() == "cluster" {
+					series[label.GetValue()] = append(series[label.GetValue()], family.GetName())
+				}
+			}
+		}
+	}
+	return series
+}
 
 // Nothing is kept of a cluster that has left, whatever its changes have come to: no series, no
 // refusal, no lane, no tokens; and another cluster's stay.
@@ -83,25 +104,54 @@ func TestNothingStaysOfAClusterThatHasLeft(t *testing.T) {
 				if len(to.told) != 1 || to.told[0] != "a" {
 					t.Errorf("the destination was told of %q", to.told)
 				}
-				families, err := registry.Gather()
+				series := seriesByCluster(t, registry)
+				if series["a"] != nil {
+					t.Errorf("series of the cluster: %q", series["a"])
+				}
+				if series["b"] == nil {
+					t.Errorf("series: %v", series)
+				}
+			})
+		})
+	}
+}
+
+// A sink that hangs while a cluster leaves answers later, and nothing stays then, either.
+func TestNothingStaysOfAClusterThatASinkAnswersForLater(t *testing.T) {
+	for name, refuse := range map[string]map[types.UID]error{"accepted": nil, "refused": {"u1": errors.New("no")}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer := make(chan struct{})
+				r := &recorder{held: map[types.UID]chan struct{}{"u1": answer}, refuse: refuse}
+				to := &forgetful{recorder: r}
+				registry := prometheus.NewPedanticRegistry()
+				lanes := NewQueue(queue.Options[*pipeline.Change, pipeline.Key]{})
+				registry.MustRegister(queue.NewCollector(lanes.Lanes))
+				s, err := New(Options{Queue: lanes, Destination: to, Workers: 1, Registerer: registry, Log: logr.Discard()})
 				if err != nil {
 					t.Fatal(err)
 				}
-				series := map[string]int{}
-				for _, family := range families {
-					for _, m := range family.GetMetric() {
-						for _, label := range m.GetLabel() {
-							if label.GetName() == "cluster" {
-								series[label.GetValue()]++
-							}
-							if label.GetValue() == "a" {
-								t.Errorf("%s has a series: %s", family.GetName(), m)
-							}
-						}
-					}
+				done := make(chan error, 1)
+				go func() { done <- s.work(t.Context(), s.bundleOf(testChange(r, "u1"))) }()
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				if err := s.queue.RemoveCluster(ctx, "a"); err == nil {
+					t.Fatal("the sink has not hung")
 				}
-				if series["b"] == 0 {
-					t.Errorf("series: %v", series)
+				s.ForgetCluster("a")
+				close(answer)
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				if len(to.told) != 2 {
+					t.Errorf("the destination was told of %q, want the cluster twice", to.told)
+				}
+				if got := s.Refused(); len(got) != 0 {
+					t.Errorf("refused: %+v", got)
+				}
+				if series := seriesByCluster(t, registry); len(series) != 0 {
+					t.Errorf("series: %q", series)
 				}
 			})
 		})

@@ -43,6 +43,8 @@ type refusals struct {
 	mu       sync.Mutex
 	entries  map[pipeline.Key]refusal
 	clusters map[string]*refusing
+
+	left atomic.Pointer[func(cluster string)] // the stage's: see queue.Options.Left
 }
 
 type refusal struct {

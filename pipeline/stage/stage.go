@@ -45,7 +45,17 @@ func NewQueue(o queue.Options[*pipeline.Change, pipeline.Key]) *Queue {
 			discard(c)
 		}
 	}
-	o.RateLimiter = newRefusals()
+	r := newRefusals()
+	o.RateLimiter = r
+	left := o.Left
+	o.Left = func(cluster string) {
+		if forget := r.left.Load(); forget != nil {
+			(*forget)(cluster)
+		}
+		if left != nil {
+			left(cluster)
+		}
+	}
 	return queue.New(o)
 }
 
@@ -121,7 +131,7 @@ func New(o Options) (*Stage, error) {
 	if to, ok := o.Destination.(pipeline.Paced); ok {
 		to.Pace(queue.pace)
 	}
-	return &Stage{
+	s := &Stage{
 		queue:       queue,
 		destination: o.Destination,
 		refusals:    r,
@@ -130,7 +140,10 @@ func New(o Options) (*Stage, error) {
 		trace:       o.Trace,
 		log:         o.Log,
 		metrics:     m,
-	}, nil
+	}
+	forget := s.ForgetCluster
+	r.left.Store(&forget)
+	return s, nil
 }
 
 // SetupWithManager adds the stage's controller to mgr.
@@ -152,8 +165,8 @@ func (s *Stage) SetupWithManager(mgr manager.Manager) error {
 
 // ForgetCluster forgets a cluster that left the fleet, of which nothing is in a lane any more:
 // its series, and what the sink has refused of it. A destination that has a method of this
-// name is told, too. What a sink that hangs has of the cluster in work, and answers later, is
-// counted in series that stay until the cluster has joined and left once more.
+// name is told, too. If a sink that hangs has changes of the cluster in work, they are counted
+// when it answers, and then the cluster is forgotten once more.
 func (s *Stage) ForgetCluster(cluster string) {
 	s.refusals.forgetCluster(cluster)
 	if d, ok := s.destination.(interface{ ForgetCluster(string) }); ok {
