@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -326,4 +327,20 @@ func TestPoison(t *testing.T) {
 		return sinktest.Stand{Sink: s, Held: func() []sinks.Held { return held(t, s) }},
 			func(c *pipeline.Change) { c.Object = []byte(`{"apiVersion":"v1","kind":"Refused"}`) }
 	})
+}
+
+// A server that makes constants of a batch's values, to plan with them, copies these again and
+// again. What is set for that ends with the transaction.
+func TestWritesArePlannedWithoutTheirValues(t *testing.T) {
+	d := start(t)
+	o := postgres.Options{Schema: d.schema(t)}
+	s := d.open(t, o)
+	write(t, s, pod("a", 1, 1))
+	d.exec(t, `CREATE TABLE `+o.Schema+`.planned (mode text);
+		CREATE FUNCTION `+o.Schema+`.note() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN INSERT INTO `+o.Schema+`.planned VALUES (current_setting('plan_cache_mode')); RETURN new; END $$;
+		CREATE TRIGGER note BEFORE INSERT ON `+o.Schema+`.fairlead_state FOR EACH ROW EXECUTE FUNCTION `+o.Schema+`.note()`)
+	write(t, s, pod("b", 1, 1))
+	if modes := d.exec(t, `SELECT mode FROM `+o.Schema+`.planned`); !slices.Equal(modes, []string{"force_generic_plan"}) {
+		t.Errorf("the write was planned with %q", modes)
+	}
 }

@@ -123,6 +123,13 @@ func writeStatement(o *Options, columns []column) string {
 const settings = `SELECT set_config('statement_timeout', $1, true), set_config('synchronous_commit', ` +
 	`CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
 
+// writeSettings also has a write be planned without its values. The server would make constants
+// of them for a plan that fits them better, and copy these many times, a batch of objects each
+// time: that took four times the CPU of the write itself where page faults are slow, and there
+// is nothing to choose. What triggers run is planned so, too.
+// https://www.postgresql.org/docs/15/runtime-config-query.html#GUC-PLAN-CACHE_MODE
+const writeSettings = settings + `, set_config('plan_cache_mode', 'force_generic_plan', true)`
+
 // rightsStatement returns a row for each right that the user lacks.
 func rightsStatement(o *Options) string {
 	var rows []string

@@ -41,7 +41,7 @@ func (s *Sink) send(ctx context.Context, place *session, e encoded, batch []*pip
 		values, oids, formats = append(values, []byte(s.o.Notify), payload(batch)), append(oids, 0, 0), append(formats, 0, 0)
 	}
 	b := &pgconn.Batch{}
-	b.ExecParams(settings, [][]byte{s.statementTimeout()}, nil, nil, nil)
+	b.ExecParams(writeSettings, [][]byte{s.statementTimeout()}, nil, nil, nil)
 	b.ExecParams(s.sql.write, values, oids, formats, nil)
 
 	results := place.conn.ExecBatch(ctx, b)
