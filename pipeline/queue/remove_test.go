@@ -107,6 +107,63 @@ func TestRemoveClusterEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// Left is told of a cluster whose removal did not wait, once its last item is done.
+func TestLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		between func(q *stateQueue) // the end of the removal and that of the work
+		panics  bool
+		waits   bool
+		want    []string
+	}{
+		"the removal has ended": {want: []string{"a"}},
+		"the removal waits":     {waits: true},
+		"it has a lane again":   {between: func(q *stateQueue) { q.Add(v("y", 1)) }},
+		"Known panics":          {panics: true, want: []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var left []string
+				var q *stateQueue
+				o := queue.Options[state, string]{Left: func(cluster string) {
+					left = append(left, cluster)
+					q.Lanes() // it is called without the lock
+				}}
+				if test.panics {
+					o.Known = func(string) bool { panic("as if") }
+				}
+				q = newStateQueue(o)
+				q.Add(v("x", 1))
+				q.Add(v("z", 1))
+				x, _ := q.Get()
+				z, _ := q.Get()
+				items := []state{x, z}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				removed := make(chan error, 1)
+				go func() { removed <- q.RemoveCluster(ctx, "a") }()
+				synctest.Wait()
+				if !test.waits {
+					cancel()
+					<-removed
+				}
+				if test.between != nil {
+					test.between(q)
+				}
+				for i, item := range items {
+					if len(left) > 0 {
+						t.Errorf("Left was called with %q while %d items are in work", left, len(items)-i)
+					}
+					func() {
+						defer func() { _ = recover() }()
+						q.Done(item)
+					}()
+				}
+				equal(t, "Left was told of", left, test.want)
+			})
+		})
+	}
+}
+
 func TestRemoveClusterThatIsUnknown(t *testing.T) {
 	q := newStateQueue(queue.Options[state, string]{})
 	if err := q.RemoveCluster(t.Context(), "a"); err != nil {

@@ -218,7 +218,7 @@ func (q *Queue[T, K]) doneLocked(e *entry[T, K]) {
 	}
 	q.admitLocked(l)
 	if l.leaving && l.inWork == 0 {
-		if l.gone && q.lanes[l.name] == nil && q.o.Left != nil {
+		if q.lanes[l.name] == nil && q.o.Left != nil { // the removal has not waited
 			q.left = l.name
 		}
 		q.freeLaneLocked(l)

@@ -166,7 +166,8 @@ func (s *Stage) SetupWithManager(mgr manager.Manager) error {
 // ForgetCluster forgets a cluster that left the fleet, of which nothing is in a lane any more:
 // its series, and what the sink has refused of it. A destination that has a method of this
 // name is told, too. If a sink that hangs has changes of the cluster in work, they are counted
-// when it answers, and then the cluster is forgotten once more.
+// when it answers, and then the cluster is forgotten once more: the destination is told from
+// within its call of tell then.
 func (s *Stage) ForgetCluster(cluster string) {
 	s.refusals.forgetCluster(cluster)
 	if d, ok := s.destination.(interface{ ForgetCluster(string) }); ok {
