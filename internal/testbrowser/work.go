@@ -54,6 +54,7 @@ func (tab *Tab) Watch(t testing.TB, do func()) Work {
 	tab.Call(t, "Page.getFrameTree", map[string]any{}, &tree)
 	tab.Call(t, "Tracing.start", map[string]any{"transferMode": "ReportEvents", "traceConfig": map[string]any{"includedCategories": categories}}, nil)
 	do()
+	tab.Eval(t, "new Promise(done => setTimeout(() => done(0), 0))", nil) // so that the task before has ended, and is told
 	tab.Call(t, "Tracing.end", map[string]any{}, nil)
 	work, ok := workOf(tab.traced(t), tree.Frames.Frame.ID)
 	if !ok {

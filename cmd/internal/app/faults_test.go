@@ -451,7 +451,10 @@ func (s *stand) onVolume(t *testing.T, f *fault) (mounted bool) {
 			})
 		})
 		p.do("full")
-		long := strings.Repeat("x", 200) // so that the ledger grows fast
+		// What is left of the file's last block may be too little for what the ledger has of one
+		// cluster, and hold what it has of another: alpha's part makes it grow fast, and beta's
+		// fills the rest.
+		long, beta := strings.Repeat("x", 200), newObjects(t, s.env.Cluster("beta"), s.ns)
 		for n := 0; ; n++ {
 			if ok, _ := p.ready(); !ok {
 				break
@@ -460,6 +463,7 @@ func (s *stand) onVolume(t *testing.T, f *fault) (mounted bool) {
 				t.Fatal("the ledger still grows")
 			}
 			s.objects.create(fmt.Sprintf("grows-%d-%s", n, long))
+			beta.create(fmt.Sprintf("grows-%d", n))
 		}
 		s.many()
 		s.named(t, f, "--admin=http://"+admin)
