@@ -144,7 +144,9 @@ func TestLeft(t *testing.T) {
 				synctest.Wait()
 				if !test.waits {
 					cancel()
-					<-removed
+					if err := <-removed; err == nil {
+						t.Error("the removal has waited")
+					}
 				}
 				if test.between != nil {
 					test.between(q)
